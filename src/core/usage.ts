@@ -1,0 +1,64 @@
+// Usage: what a provider reports of a call, in one normal form whose parts never overlap.
+import type { TextSize } from './call.ts'
+import type { NanoUsd } from './money.ts'
+
+/** Token counts by kind of price. Parts are disjoint, whatever the format's convention: the input is their sum, so is the output. */
+export interface TokenCounts {
+  readonly input: bigint
+  readonly cacheRead: bigint
+  readonly cacheWrite5m: bigint
+  readonly cacheWrite1h: bigint
+  readonly inputAudio: bigint
+  readonly inputImage: bigint
+  readonly output: bigint
+  readonly reasoning: bigint
+  readonly outputAudio: bigint
+  readonly outputImage: bigint
+}
+
+export const NO_TOKENS: TokenCounts = {
+  input: 0n,
+  cacheRead: 0n,
+  cacheWrite5m: 0n,
+  cacheWrite1h: 0n,
+  inputAudio: 0n,
+  inputImage: 0n,
+  output: 0n,
+  reasoning: 0n,
+  outputAudio: 0n,
+  outputImage: 0n,
+}
+
+export interface Usage {
+  readonly tokens: TokenCounts
+  /** Charges by the call, for instance `web_search` -> 3. */
+  readonly calls: ReadonlyMap<string, bigint>
+  /** The model that answered, as the provider names it. */
+  readonly model: string | null
+  /** The service tier that was applied, as echoed. */
+  readonly serviceTier: string | null
+  /** The cost that the provider itself states, where it states one. */
+  readonly statedCost: NanoUsd | null
+  /** Contradictions found in the report (a part above its total, a negative number); the larger reading was taken. */
+  readonly contradictions: readonly string[]
+}
+
+/** What came through without a final report: the ground of a delivered estimate. */
+export interface Delivered {
+  readonly text: TextSize
+  /** Stream events that carried any output. */
+  readonly deltaEvents: number
+  /** Whether the model may have thought without showing it. */
+  readonly hiddenReasoning: boolean
+  readonly model: string | null
+}
+
+/** `exact`: the final report. `partial`: cut before it, with the last cumulative report if any came. `absent`: ended whole without one. */
+export type UsageReading =
+  | { readonly kind: 'exact'; readonly usage: Usage }
+  | { readonly kind: 'partial'; readonly usage: Usage | null; readonly delivered: Delivered }
+  | { readonly kind: 'absent'; readonly delivered: Delivered }
+
+export const inputTotal = (t: TokenCounts): bigint => t.input + t.cacheRead + t.cacheWrite5m + t.cacheWrite1h + t.inputAudio + t.inputImage
+
+export const outputTotal = (t: TokenCounts): bigint => t.output + t.reasoning + t.outputAudio + t.outputImage

@@ -1,0 +1,113 @@
+// The doors to the world, as interfaces only: adapters stand behind them, the enforcer before them. No code lives here.
+import type { BudgetKey } from './core/budget.ts'
+import type { PolicySet } from './core/policy.ts'
+import type { PriceBook } from './core/price.ts'
+import type {
+  Balance,
+  BeatOutcome,
+  Holder,
+  LedgerFault,
+  Line,
+  ReleaseMove,
+  ReleaseOutcome,
+  ReservationId,
+  ReservationState,
+  ReserveMove,
+  ReserveOutcome,
+  SettleMove,
+  SettleOutcome,
+  SweepOutcome,
+} from './core/reservation.ts'
+import type { Window } from './core/window.ts'
+
+/**
+ * The store of budgets, balances and reservations. Every move is one atomic step, idempotent by reservation id, and writes one
+ * entry to the ledger stream. Expected outcomes, an unreachable store among them, are values; a rejected promise is a bug.
+ * The caller's wall clock goes along with every move (the adapter adds it), so that a skewed clock is refused.
+ */
+export interface Ledger {
+  reserve(move: ReserveMove): Promise<ReserveOutcome>
+  settle(move: SettleMove): Promise<SettleOutcome>
+  release(move: ReleaseMove): Promise<ReleaseOutcome>
+  beat(holder: Holder): Promise<BeatOutcome>
+  sweep(): Promise<SweepOutcome>
+  /** Balances as they stand, by key and window; a budget that was never used has none. */
+  read(lines: readonly { readonly key: BudgetKey; readonly window: Window }[]): Promise<ReadOutcome<readonly (Balance | null)[]>>
+  /** Balances whose window is current, in the order of their keys, after `cursor`; at most `count`. */
+  list(query: { readonly prefix: string; readonly cursor: string; readonly count: number }): Promise<ReadOutcome<BalancePage>>
+  reservations(query: { readonly open: boolean; readonly cursor: string; readonly count: number }): Promise<ReadOutcome<ReservationPage>>
+  /** The stream's entries after `seq`, at most `count`, oldest first. */
+  entries(query: { readonly afterSeq: number; readonly count: number }): Promise<ReadOutcome<readonly LedgerEntry[]>>
+  close(): Promise<void>
+}
+
+export type ReadOutcome<T> = { readonly kind: 'read'; readonly value: T; readonly storeMs: number } | LedgerFault
+
+export interface BalancePage {
+  readonly budgets: readonly { readonly key: BudgetKey; readonly window: Window; readonly balance: Balance }[]
+  readonly next: string | null
+}
+
+export interface ReservationRecord {
+  readonly id: ReservationId
+  readonly holder: Holder
+  readonly state: ReservationState
+  readonly deadlineMs: number
+  readonly lines: readonly Line[]
+}
+
+export interface ReservationPage {
+  readonly reservations: readonly ReservationRecord[]
+  readonly next: string | null
+}
+
+/** One mutation as the stream tells it, with each line's balance after it. */
+export interface LedgerEntry {
+  readonly seq: number
+  readonly storeMs: number
+  /** `reserved`, `settled`, `settled-over`, `settled-late`, `raised`, `reasserted`, `released`, `tombstoned`, `expired`, `collected`. */
+  readonly what: string
+  readonly id: string
+  readonly how: string
+  readonly lines: readonly {
+    readonly key: BudgetKey
+    readonly window: Window
+    readonly amount: bigint
+    readonly balance: Balance
+  }[]
+}
+
+/** Where policies come from: a set that is whole and accepted; a faulty change keeps the last good one. */
+export interface PolicySource {
+  current(): PolicySet
+  /** Called after every accepted change, and after every refused one with what is wrong. */
+  onChange(listener: (change: PolicyChange) => void): void
+  close(): Promise<void>
+}
+
+export type PolicyChange =
+  | { readonly kind: 'accepted'; readonly objects: number; readonly warnings: readonly string[] }
+  | { readonly kind: 'refused'; readonly problems: readonly string[] }
+
+export interface PriceSource {
+  current(): PriceBook
+}
+
+/** Counts the tokens of a text off the event loop. Declared for the `Tokenizer` mode of estimates, which no adapter serves yet. */
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  wallMs(): number
+  /** Monotonic, ms from an arbitrary start, with fractions. */
+  monotonicMs(): number
+}
+
+/** What is counted. Names, labels and buckets are the adapter's; no method takes content, a key or a header's value. */
+export interface Telemetry {
+  decided(decision: 'admitted' | 'refused' | 'unmetered', reason: string, seconds: number): void
+  closed(how: string): void
+  ledgerError(kind: string): void
+  estimateViolated(model: string): void
+  overrun(nanoUsd: bigint): void
+  contradicted(format: string): void
+  tokensUsed(kind: 'input' | 'output', model: string, count: bigint): void
+}

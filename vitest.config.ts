@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+// The quick suites: everything that needs no other process. `vitest.e2e.config.ts` holds the rest.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/e2e/**', 'node_modules/**'],
+    setupFiles: ['test/setup.ts'],
+    testTimeout: 30_000,
+  },
+})
