@@ -1,5 +1,6 @@
 // Every bound in the program on one page, each with its why; their relations are checked when this page is loaded.
 import { assert } from './core/assert.ts'
+import type { LedgerRules } from './core/ledger-rules.ts'
 
 /** Sizes of requests and answers. */
 export const BODY_BYTES_MAX = 33_554_432 // 32 MiB: the route's buffer in the shipped Envoy configuration; longer prompts do not exist yet
@@ -10,6 +11,14 @@ export const SCAN_SLICE_BYTES = 262_144 // bytes read of a body before the event
 export const CAPTURE_BYTES_MAX = 65_536 // of one captured value (usage, model): reports are under 2 KB
 export const SSE_EVENT_BYTES_MAX = 1_048_576 // a longer event is passed on unread and counted by its size
 export const HEADER_VALUE_BYTES_MAX = 8_192 // a longer identity value is treated as absent
+export const MODEL_NAME_CHARS_MAX = 256 // twice the longest name of any provider; a longer one has no price, and meets no regular expression
+export const PRICE_CACHE_MAX = 4_096 // names remembered with what they resolve to, hostile ones included: about 2 MB
+
+/** The tokenizer, for policies that ask for it. */
+export const TOKENIZED_BYTES_MAX = 262_144 // of one body counted exactly: some 20 ms of prose; what is beyond is bounded by its bytes
+export const TOKENIZER_BODY_BYTES_MAX = 4_194_304 // copied to the thread: under 2 ms; a longer body keeps the bound by its bytes
+export const TOKENIZER_MS_MAX = 200 // how long a verdict waits for a count before the bound by bytes stands
+export const TOKENIZER_QUEUE_MAX = 32 // bodies of usual size that the thread counts in that time
 
 /** Shapes of a reservation: LEDGER law. */
 export const LINES_MAX = 64 // limits that bind one call; more are refused, never cut
@@ -36,12 +45,61 @@ export const LEDGER_TIMEOUT_MS = 250
 export const ENVOY_MESSAGE_TIMEOUT_MS = 2_000 // message_timeout of the shipped configuration: every verdict comes sooner
 export const SLIDING_BUCKETS = 60
 
+/** The door. */
+export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
+export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
+export const LOOP_LAG_MAX_MS = 500 // a verdict waits for up to three turns of the event loop: beyond this it would miss Envoy's timeout
+export const LOOP_SAMPLE_MS = 20
+export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a verdict; Envoy sends none, others are slowed down
+export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
+export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
+export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
+export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
+
+/** The outbox of settlements while the ledger is away. */
+export const OUTBOX_MAX = 20_000 // about 20 MB; beyond it the sweep charges what is open
+export const OUTBOX_KEEP_MS = 840_000 // a minute under the retention of records: a later repeat would be charged again
+export const OUTBOX_RETRY_MS = 100
+export const OUTBOX_RETRY_MAX_MS = 5_000
+
+/** The numbers of the ledger's law, as the core is told them. */
+export const LEDGER_RULES: LedgerRules = {
+  linesMax: LINES_MAX,
+  alternativesMax: ALTERNATIVES_MAX,
+  amountMax: AMOUNT_MAX,
+  limitMax: LIMIT_MAX,
+  deadlineMs: DEADLINE_MS,
+  holderStaleMs: HOLDER_STALE_MS,
+  sweepBatch: SWEEP_BATCH,
+  clockSkewMs: CLOCK_SKEW_MS,
+  tombstoneMs: TOMBSTONE_MS,
+  retainProvenMs: RETAIN_PROVEN_MS,
+  retainUnprovenMs: RETAIN_UNPROVEN_MS,
+  collectAfterMs: COLLECT_AFTER_MS,
+  versionForgetMs: VERSION_FORGET_MS,
+  resumeGapMs: RESUME_GAP_MS,
+}
+
 /** Group commit. */
 export const BATCH_REQUESTS_MAX = 32
 export const BATCH_LINES_MAX = 512
 
 assert(GRPC_MESSAGE_BYTES_MAX >= 2 * BODY_BYTES_MAX, 'a message holds a replaced body beside its headers')
 assert(HOLDER_STALE_MS >= 5 * BEAT_MS, 'a few lost beats kill nobody')
-assert(2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS, 'a reserve and its retry end before Envoy gives up')
+assert(
+  TOKENIZER_MS_MAX + 2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS,
+  'a count, a reserve and its retry end before Envoy gives up',
+)
+assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
+assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
 assert(BATCH_LINES_MAX >= LINES_MAX * ALTERNATIVES_MAX, 'one request always fits a batch')
 assert(LIMIT_MAX + AMOUNT_MAX * 2n < 2n ** 63n, 'balances stay inside int64')
+
+/** Policies from files. */
+export const POLICY_FILE_BYTES_MAX = 4_194_304 // thousands of objects; a longer file is refused before it is parsed
+export const POLICY_FILES_MAX = 5_000 // of one folder: beyond it the path is surely not the folder that was meant
+
+/** Forms. */
+export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
+export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
+assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')

@@ -18,6 +18,7 @@ import type {
   SettleOutcome,
   SweepOutcome,
 } from './core/reservation.ts'
+import type { TokenCount } from './core/token-bound.ts'
 import type { Window } from './core/window.ts'
 
 /**
@@ -93,7 +94,15 @@ export interface PriceSource {
   current(): PriceBook
 }
 
-/** Counts the tokens of a text off the event loop. Declared for the `Tokenizer` mode of estimates, which no adapter serves yet. */
+/** Counts the tokens of request bodies, off the event loop. */
+export interface TokenCounter {
+  /** Gets ready, which the first count does too; false where it cannot. */
+  start(): Promise<boolean>
+  /** Null where the body cannot be counted in time: never a reason to refuse. The bytes of `body` are copied before this returns. */
+  count(body: Uint8Array): Promise<TokenCount | null>
+  close(): Promise<void>
+}
+
 export interface Clock {
   /** Wall clock, ms since the epoch. */
   wallMs(): number
@@ -110,4 +119,8 @@ export interface Telemetry {
   overrun(nanoUsd: bigint): void
   contradicted(format: string): void
   tokensUsed(kind: 'input' | 'output', model: string, count: bigint): void
+  /** One decision or settlement, for logs at debug: our own words and numbers, never content. */
+  trace(what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void
+  /** A fault that an operator should see, for logs at warn. */
+  fault(what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void
 }

@@ -30,6 +30,16 @@ export function budgetKey(identity: BudgetIdentity): BudgetKey {
   return [...fields, ...identity.partition].map(encodeField).join('|') as BudgetKey
 }
 
+/** The key of one partition of a limit, from the limit's own key: the same as {@link budgetKey} makes of them, without encoding the limit again. */
+export const partitionKey = (limitKey: BudgetKey, partition: readonly string[]): BudgetKey =>
+  [limitKey, ...partition.map(encodeField)].join('|') as BudgetKey
+
+/** The key of the limit that a key is a partition of; a key without a partition is its own. */
+export const limitKeyOf = (key: BudgetKey): BudgetKey => key.split('|').slice(0, LIMIT_FIELDS).join('|') as BudgetKey
+
+/** A key's fields before the partition: scope, namespace, policy, limit, unit, window. */
+const LIMIT_FIELDS = 6
+
 /** The fields of a key as text (`window` in the form of `windowSpecText`). Null where it is not one of our keys. */
 export function parseBudgetKey(
   key: string,

@@ -12,7 +12,7 @@ export interface TextSize {
   readonly marks: number
   /** Bytes of 0x80 and above. */
   readonly high: number
-  /** Bytes (of any class above, counted there too) in runs of more than 24 ASCII letters and digits: base64, hex, ids. */
+  /** Bytes (of any class above, counted there too) in runs of more than 24 ASCII letters, digits and `+ / - _`: base64, hex, ids. */
   readonly dense: number
 }
 
@@ -27,6 +27,9 @@ export interface MediaPart {
   readonly bytes: number | null
   /** OpenAI's `detail`, where given. */
   readonly detail: string | null
+  /** Pixels of an image whose payload tells them; both null where it does not. */
+  readonly width: number | null
+  readonly height: number | null
 }
 
 export interface Call {
@@ -65,4 +68,10 @@ export interface Call {
   readonly cacheWrite: 'none' | '5m' | '1h'
   /** Whether the answer comes later, to be fetched by another request. */
   readonly background: boolean
+  /** The most that it is charged for besides tokens without asking a tool, by kind, for instance `audio_second` -> 90; absent: nothing. */
+  readonly charges?: ReadonlyMap<string, bigint>
+  /** False where its body has no field that bounds the output, so that none can be put in. */
+  readonly takesBound?: boolean
+  /** True for a batch: as many requests as its choices, each with a prompt of its own, at the batch rate. */
+  readonly batch?: boolean
 }

@@ -69,7 +69,7 @@ export interface AllowDeny {
 
 /** Null: not said by this policy. Where several policies bind, the strictest that is said wins, else the safe default. */
 export interface ReservationRules {
-  readonly inputEstimate: 'Bytes' | 'Strict' | null
+  readonly inputEstimate: 'Bytes' | 'Tokenizer' | 'Strict' | null
   readonly defaultMaxOutputTokens: bigint | null
   readonly requireOutputBound: boolean | null
   /** Nano-USD. */
@@ -149,7 +149,7 @@ export interface PolicyName extends ObjectName {
 
 /** The rules of several policies in one, strictest first, with the safe default where none says anything. */
 export interface BindingRules {
-  readonly inputEstimate: 'Bytes' | 'Strict'
+  readonly inputEstimate: 'Bytes' | 'Tokenizer' | 'Strict'
   readonly defaultMaxOutputTokens: bigint | null
   readonly requireOutputBound: boolean
   readonly maxPerRequest: { readonly amount: bigint; readonly policy: PolicyName } | null

@@ -1,6 +1,7 @@
 // Prices: money per token of each kind, exact, and what a usage costs at them. Never a guess: no price is null, not zero.
+import { assert } from './assert.ts'
 import { type NanoUsd, nanoUsdUp, type PicoUsd, picoUsd } from './money.ts'
-import { inputTotal, type TokenCounts, type Usage } from './usage.ts'
+import { inputTotal, outputTotal, type TokenCounts, type Usage } from './usage.ts'
 
 /** Pico-USD per token, one rate a kind: every fallback (a missing cache rate, a service tier's multiplier) is already applied and rounded up. */
 export type Rates = { readonly [Kind in keyof TokenCounts]: PicoUsd }
@@ -16,10 +17,12 @@ export interface Price {
   /** The provider and the entry of the book that matched, for people. */
   readonly provider: string
   readonly model: string
-  /** Tiers of each service tier, ascending by `aboveInputTokens`, the first at 0; `default` is always there. */
+  /** Tiers of each service tier, by its lower-case name, ascending by `aboveInputTokens`, the first at 0; `default` is always there. */
   readonly serviceTiers: ReadonlyMap<string, readonly Tier[]>
-  /** Pico-USD a call, by kind of call, for instance `web_search`. */
+  /** Pico-USD a call, by kind of call, for instance `web_search`. {@link PER_REQUEST} is charged once an answer. */
   readonly perCall: ReadonlyMap<string, PicoUsd>
+  /** False where the model is not sold by the token at all: then all rates are 0, and say nothing. Ask {@link pricesKinds}. */
+  readonly perToken?: boolean
   readonly maxOutputTokens: bigint | null
   readonly contextWindow: bigint | null
 }
@@ -36,7 +39,7 @@ export interface PriceBook {
   providerOf(model: string): string | null
 }
 
-const KINDS = [
+export const TOKEN_KINDS: readonly (keyof TokenCounts)[] = [
   'input',
   'cacheRead',
   'cacheWrite5m',
@@ -47,27 +50,99 @@ const KINDS = [
   'reasoning',
   'outputAudio',
   'outputImage',
-] as const satisfies readonly (keyof TokenCounts)[]
+]
 
-/** The cost of a usage: all its parts summed in pico-USD, rounded up to nano-USD once. A cost that the provider states wins. */
-export function costOf(usage: Usage, price: Price): NanoUsd {
-  if (usage.statedCost !== null) return usage.statedCost
-  const tiers = price.serviceTiers.get(usage.serviceTier ?? 'default') ?? price.serviceTiers.get('default') ?? []
-  let sum = tokenCost(usage.tokens, ratesFor(tiers, inputTotal(usage.tokens)))
-  for (const [kind, count] of usage.calls) sum += count * (price.perCall.get(kind) ?? 0n)
-  return nanoUsdUp(picoUsd(sum))
+/** The kind of call that every answer is: some providers charge by the request besides its tokens. */
+export const PER_REQUEST = 'request'
+
+/** Seconds of audio, for models that are sold by the length of what they hear. */
+export const AUDIO_SECOND = 'audio_second'
+
+/** Kinds of charges that stand for tokens: a price that does not name one bills the tokens instead. */
+const INSTEAD_OF_TOKENS: ReadonlySet<string> = new Set([AUDIO_SECOND])
+
+/**
+ * Whether a price says what something costs that is charged by these kinds (of `Call.charges`, of `Usage.calls`) and by tokens. A model
+ * that is not sold by the token has no price for anything else than what it names: which is not a price of zero.
+ */
+export function pricesKinds(price: Price, charged: ReadonlyMap<string, bigint>): boolean {
+  return price.perToken !== false || [...charged.keys()].some(kind => price.perCall.has(kind))
 }
 
-/** The rates that an input of this size is billed at. */
+/** Whether a price says what this usage costs: seconds without tokens have no price at a model that is sold by the token alone. */
+export function pricesUsage(price: Price, { tokens, calls }: Usage): boolean {
+  const length = [...calls.keys()].some(kind => INSTEAD_OF_TOKENS.has(kind) && !price.perCall.has(kind))
+  return pricesKinds(price, calls) && !(length && inputTotal(tokens) + outputTotal(tokens) === 0n)
+}
+
+/**
+ * The cost of a usage: all its parts summed in pico-USD, rounded up to nano-USD once. A cost that the provider states wins.
+ * A service tier that the price does not know costs as `default`: its names are many (`standard`, `on_demand`, `scale`), and those
+ * known to cost more are in the book. A kind of call without a price of its own costs as the price's dearest kind, never nothing.
+ * `others`: the prices of models that answered a part of it; `price` unless told.
+ */
+export function costOf(usage: Usage, price: Price, others: (model: string) => Price = () => price): NanoUsd {
+  if (usage.statedCost !== null) {
+    assert(usage.statedCost >= 0n, 'a stated cost is not negative')
+    return usage.statedCost
+  }
+  let own = usage.tokens
+  let elsewhere = 0n
+  for (const { model, tokens } of usage.elsewhere ?? []) {
+    own = without(own, tokens)
+    elsewhere += tokensAt(tokens, others(model), usage.serviceTier)
+  }
+  return nanoUsdUp(picoUsd(tokensAt(own, price, usage.serviceTier) + elsewhere + callCost(usage.calls, price)))
+}
+
+const tokensAt = (tokens: TokenCounts, price: Price, serviceTier: string | null): bigint =>
+  tokenCost(tokens, ratesFor(serviceTierOf(price, serviceTier), inputTotal(tokens)))
+
+/** What is left of `whole`; a part that it does not hold fails in {@link tokenCost}, which takes no negative count. */
+const without = (whole: TokenCounts, part: TokenCounts): TokenCounts =>
+  Object.fromEntries(TOKEN_KINDS.map(kind => [kind, whole[kind] - part[kind]])) as unknown as TokenCounts
+
+/** The tiers of a service tier as asked or echoed, whatever its case; those of `default` for null and for names that the price does not know. */
+export function serviceTierOf(price: Price, name: string | null): readonly Tier[] {
+  const tiers = (name === null ? undefined : price.serviceTiers.get(name.toLowerCase())) ?? price.serviceTiers.get('default')
+  assert(tiers !== undefined, 'every price has its default service tier')
+  return tiers
+}
+
+/** The rates that an input of this size is billed at: a tier begins above its bound, and then prices the whole request. */
 export function ratesFor(tiers: readonly Tier[], inputTokens: bigint): Rates {
   let found = tiers[0]
   for (const tier of tiers) if (inputTokens > tier.aboveInputTokens) found = tier
-  if (found === undefined) throw new Error('a price has at least its base tier')
+  assert(found !== undefined, 'a price has at least its base tier')
   return found.rates
 }
 
-export function tokenCost(tokens: TokenCounts, rates: Rates): bigint {
+/** The sum over all kinds, in pico-USD: exact, nothing is rounded. */
+export function tokenCost(tokens: TokenCounts, rates: Rates): PicoUsd {
   let sum = 0n
-  for (const kind of KINDS) sum += tokens[kind] * rates[kind]
-  return sum
+  for (const kind of TOKEN_KINDS) {
+    assert(tokens[kind] >= 0n, 'a count of tokens is not negative')
+    sum += tokens[kind] * rates[kind]
+  }
+  return picoUsd(sum)
+}
+
+/** What calls cost besides tokens, in pico-USD, the charge for the request itself included. */
+export function callCost(calls: ReadonlyMap<string, bigint>, price: Price): PicoUsd {
+  let sum: bigint = price.perCall.get(PER_REQUEST) ?? 0n
+  for (const [kind, count] of calls) {
+    assert(count >= 0n, 'a count of calls is not negative')
+    if (kind !== PER_REQUEST) sum += count * perCallRate(price, kind)
+  }
+  return picoUsd(sum)
+}
+
+/** Pico-USD for one call of a kind; a kind that the price does not name costs as its dearest one, but for those that stand for tokens. */
+export function perCallRate(price: Price, kind: string): PicoUsd {
+  const known = price.perCall.get(kind)
+  if (known !== undefined) return known
+  if (INSTEAD_OF_TOKENS.has(kind)) return picoUsd(0n)
+  let dearest = 0n
+  for (const [other, rate] of price.perCall) if (other !== PER_REQUEST && rate > dearest) dearest = rate
+  return picoUsd(dearest)
 }

@@ -43,7 +43,7 @@ export function selectValues(subject: Subject, selector: Selector): readonly str
     case 'attribute':
       return present(subject.attributes.get(selector.name))
     case 'jwtClaim':
-      return subject.claims.get(selector.name) ?? []
+      return (subject.claims.get(selector.name) ?? []).filter(value => value !== '')
     case 'serviceAccount':
       return present(subject.serviceAccount ?? undefined)
     case 'header':

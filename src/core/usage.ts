@@ -33,6 +33,8 @@ export interface Usage {
   readonly tokens: TokenCounts
   /** Charges by the call, for instance `web_search` -> 3. */
   readonly calls: ReadonlyMap<string, bigint>
+  /** Parts of `tokens` that another model than `model` answered, each billed at that model's price; absent: none. */
+  readonly elsewhere?: readonly { readonly model: string; readonly tokens: TokenCounts }[]
   /** The model that answered, as the provider names it. */
   readonly model: string | null
   /** The service tier that was applied, as echoed. */
@@ -48,7 +50,7 @@ export interface Delivered {
   readonly text: TextSize
   /** Stream events that carried any output. */
   readonly deltaEvents: number
-  /** Whether the model may have thought without showing it. */
+  /** Whether output may be billed that does not show as text: thoughts that are kept back, images, speech. */
   readonly hiddenReasoning: boolean
   readonly model: string | null
 }

@@ -19,7 +19,6 @@ export const REASONS = [
   'opaque-input',
   'server-tools',
   'unknown-endpoint',
-  'background',
   'upgrade',
   'unbudgeted',
   'too-many-limits',
@@ -33,6 +32,7 @@ export const REASONS = [
   'too-large',
   'ledger-unavailable',
   'overload',
+  'wiring',
 ] as const
 export type Reason = (typeof REASONS)[number]
 
@@ -48,4 +48,47 @@ export interface Verdict {
   readonly dontRetry: boolean
   /** The policy and limit that said no, where one did. */
   readonly budget: { readonly policy: PolicyName; readonly limit: string | null } | null
+}
+
+const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
+  'over-per-request': 403,
+  'model-forbidden': 403,
+  'provider-forbidden': 403,
+  'endpoint-forbidden': 403,
+  'no-price': 403,
+  'unbounded-output': 403,
+  'output-bound-required': 403,
+  'opaque-input': 403,
+  'server-tools': 403,
+  'unknown-endpoint': 403,
+  upgrade: 403,
+  unbudgeted: 403,
+  'too-many-limits': 403,
+  'unknown-key': 401,
+  'key-expired': 401,
+  'key-disabled': 401,
+  'two-keys': 401,
+  'key-in-url': 401,
+  'key-required': 401,
+  unreadable: 400,
+  'too-large': 413,
+  'ledger-unavailable': 503,
+  overload: 503,
+  wiring: 500,
+}
+
+/** Reasons that a ledger's refusal gives; their verdicts are made by `refusal.ts`. */
+export type ShortfallReason = 'in-flight' | 'window-ending' | 'rate' | 'concurrency' | 'exhausted' | 'never-fits'
+
+/** A verdict that no budget's state brought about. 503 asks to come back in a second; the others say that retrying cannot help. */
+export function verdict(reason: Exclude<Reason, ShortfallReason>, message: string, policy: PolicyName | null = null): Verdict {
+  const status = STATUS[reason]
+  return {
+    reason,
+    status,
+    message,
+    retryAfter: status === 503 ? 1 : null,
+    dontRetry: status !== 503,
+    budget: policy === null ? null : { policy, limit: null },
+  }
 }

@@ -74,23 +74,37 @@ export function isTimeZone(name: string): boolean {
 }
 
 function calendarWindowAt(period: CalendarPeriod, timeZone: string, anchorDay: number, nowMs: number): Window {
-  const now = Temporal.Instant.fromEpochMilliseconds(nowMs)
-  if (period === 'Hour') return hourWindowAt(now.toZonedDateTimeISO(timeZone))
-  const today = now.toZonedDateTimeISO(timeZone).toPlainDate()
-  const start = periodStart(period, today, anchorDay)
-  const end = periodNext(period, start, anchorDay)
-  const window = { kind: 'calendar', startMs: dayStartMs(start, timeZone), endMs: dayStartMs(end, timeZone) } as const
+  const now = Temporal.Instant.fromEpochMilliseconds(nowMs).toZonedDateTimeISO(timeZone)
+  if (period === 'Hour') return hourWindowAt(now)
+  let start = periodStart(period, now.toPlainDate(), anchorDay)
+  let next = periodNext(period, start, anchorDay)
+  // Clocks that go back over midnight show the day before once more: a window begins with the first midnight, and does not come back.
+  if (dayStartMs(next, timeZone) <= nowMs) [start, next] = [next, periodNext(period, next, anchorDay)]
+  const window = { kind: 'calendar', startMs: dayStartMs(start, timeZone), endMs: dayStartMs(next, timeZone) } as const
   assert(window.startMs <= nowMs && nowMs < window.endMs, `the ${period} of ${timeZone} holds the instant it was computed from`)
   return window
 }
 
-/** Wall-clock hours: aligned to the zone's offset, so that half-hour zones start at their own full hours; a repeated hour counts twice. */
+/**
+ * Wall-clock hours: aligned to the zone's offset, so that half-hour zones start at their own full hours. A repeated hour counts twice,
+ * and where the clocks change within an hour it ends there, so that no instant lies in two windows.
+ */
 function hourWindowAt(now: Temporal.ZonedDateTime): Window {
   const hourMs = 3_600_000
   const offsetMs = now.offsetNanoseconds / 1_000_000
-  const startMs = Math.floor((now.epochMilliseconds + offsetMs) / hourMs) * hourMs - offsetMs
-  return { kind: 'calendar', startMs, endMs: startMs + hourMs }
+  const alignedMs = Math.floor((now.epochMilliseconds + offsetMs) / hourMs) * hourMs - offsetMs
+  const [firstMs, lastMs] = [alignedMs, alignedMs + hourMs - 1]
+  const keepsOffset = (ms: number): boolean => offsetAtMs(now.timeZoneId, ms) === now.offsetNanoseconds
+  // Changes are looked up only where there is one: the search for them may take long.
+  const startMs = keepsOffset(firstMs)
+    ? alignedMs
+    : (now.add({ milliseconds: 1 }).getTimeZoneTransition('previous')?.epochMilliseconds ?? alignedMs)
+  const endMs = keepsOffset(lastMs) ? alignedMs + hourMs : (now.getTimeZoneTransition('next')?.epochMilliseconds ?? alignedMs + hourMs)
+  return { kind: 'calendar', startMs, endMs }
 }
+
+const offsetAtMs = (timeZone: string, ms: number): number =>
+  Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).offsetNanoseconds
 
 function periodStart(period: Exclude<CalendarPeriod, 'Hour'>, day: Temporal.PlainDate, anchorDay: number): Temporal.PlainDate {
   switch (period) {

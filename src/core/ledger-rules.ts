@@ -1,0 +1,20 @@
+// The numbers of the ledger's law, handed in from the page of all bounds: the core itself knows none of them.
+
+export interface LedgerRules {
+  readonly linesMax: number
+  readonly alternativesMax: number
+  /** Of one line's amount, inclusive. */
+  readonly amountMax: bigint
+  readonly limitMax: bigint
+  /** The longest that a reservation may stay open, ms. */
+  readonly deadlineMs: number
+  readonly holderStaleMs: number
+  readonly sweepBatch: number
+  readonly clockSkewMs: number
+  readonly tombstoneMs: number
+  readonly retainProvenMs: number
+  readonly retainUnprovenMs: number
+  readonly collectAfterMs: number
+  readonly versionForgetMs: number
+  readonly resumeGapMs: number
+}

@@ -1,0 +1,116 @@
+// The ledger over a shelf, and the model ledger: the oracle that every store is compared to. Synchronous; told the time at every move.
+import { atTime, balanceId, figures } from './balance.ts'
+import type { BudgetKey } from './budget.ts'
+import type { LedgerRules } from './ledger-rules.ts'
+import { createMapShelf } from './map-shelf.ts'
+import { beat, release, reserve, settle } from './moves.ts'
+import type {
+  Balance,
+  BeatOutcome,
+  Holder,
+  Line,
+  ReleaseMove,
+  ReleaseOutcome,
+  ReservationId,
+  ReservationState,
+  ReserveMove,
+  ReserveOutcome,
+  SettleMove,
+  SettleOutcome,
+  SweepOutcome,
+} from './reservation.ts'
+import type { Entry, Shelf } from './shelf.ts'
+import { type MoveTime, storeTime } from './step.ts'
+import { sweep } from './sweep.ts'
+import type { Window } from './window.ts'
+
+/** The port's methods, without its promises: values in, values out, at the time given. */
+export interface ModelLedger {
+  reserve(move: ReserveMove, time: MoveTime): ReserveOutcome
+  settle(move: SettleMove, time: MoveTime): SettleOutcome
+  release(move: ReleaseMove, time: MoveTime): ReleaseOutcome
+  beat(holder: Holder, time: MoveTime): BeatOutcome
+  sweep(time: MoveTime): SweepOutcome
+  read(lines: readonly { readonly key: BudgetKey; readonly window: Window }[], storeClockMs: number): Read<readonly (Balance | null)[]>
+  list(query: { readonly prefix: string; readonly cursor: string; readonly count: number }, storeClockMs: number): Read<ListedBalances>
+  reservations(
+    query: { readonly open: boolean; readonly cursor: string; readonly count: number },
+    storeClockMs: number,
+  ): Read<ListedReservations>
+  entries(query: { readonly afterSeq: number; readonly count: number }, storeClockMs: number): Read<readonly Entry[]>
+  /** How often the same version of a limit came with another amount. */
+  contested(): number
+}
+
+export interface Read<T> {
+  readonly kind: 'read'
+  readonly value: T
+  readonly storeMs: number
+}
+
+export interface ListedBalances {
+  readonly budgets: readonly { readonly key: BudgetKey; readonly window: Window; readonly balance: Balance }[]
+  readonly next: string | null
+}
+
+export interface ListedReservations {
+  readonly reservations: readonly {
+    readonly id: ReservationId
+    readonly holder: Holder
+    readonly state: ReservationState
+    readonly deadlineMs: number
+    readonly lines: readonly Line[]
+  }[]
+  readonly next: string | null
+}
+
+/** The oracle: a ledger in memory whose stream keeps the newest `streamMax` entries. */
+export const createModelLedger = (rules: LedgerRules, streamMax: number): ModelLedger => ledgerOver(createMapShelf(rules, streamMax), rules)
+
+/** The one law over any shelf. */
+export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
+  return {
+    reserve: (move, time) => reserve(shelf, rules, move, time),
+    settle: (move, time) => settle(shelf, rules, move, time),
+    release: (move, time) => release(shelf, rules, move, time),
+    beat: (holder, time) => beat(shelf, rules, holder, time),
+    sweep: time => sweep(shelf, rules, time),
+    read: (lines, storeClockMs) => {
+      const storeMs = storeTime(shelf, storeClockMs)
+      const value = lines.map(({ key, window }) => {
+        const stored = shelf.balance(balanceId(key, window))
+        return stored === null ? null : figures(atTime(stored, storeMs))
+      })
+      return { kind: 'read', value, storeMs }
+    },
+    list: ({ prefix, cursor, count }, storeClockMs) => {
+      const storeMs = storeTime(shelf, storeClockMs)
+      const { page, next } = paged(shelf.balances(prefix, cursor, pageSize(count) + 1, storeMs), pageSize(count), stored =>
+        balanceId(stored.key, stored.window),
+      )
+      const budgets = page.map(stored => ({ key: stored.key, window: stored.window, balance: figures(atTime(stored, storeMs)) }))
+      return { kind: 'read', value: { budgets, next }, storeMs }
+    },
+    reservations: ({ open, cursor, count }, storeClockMs) => {
+      const { page, next } = paged(shelf.records(open, cursor, pageSize(count) + 1), pageSize(count), record => record.id)
+      const reservations = page.map(({ id, holder, state, deadlineMs, lines }) => ({ id, holder, state, deadlineMs, lines }))
+      return { kind: 'read', value: { reservations, next }, storeMs: storeTime(shelf, storeClockMs) }
+    },
+    entries: ({ afterSeq, count }, storeClockMs) => ({
+      kind: 'read',
+      value: shelf.entries(Math.max(0, Math.floor(afterSeq)), pageSize(count)),
+      storeMs: storeTime(shelf, storeClockMs),
+    }),
+    contested: () => shelf.meta().contested,
+  }
+}
+
+/** A page holds 1 to 1,000: an absurd count is brought into it. */
+const pageSize = (count: number): number => Math.min(Math.max(1, Math.floor(count) || 1), 1_000)
+
+/** One item more than the page was asked for: whether it is there says whether to go on, after the page's last one. */
+function paged<T>(found: readonly T[], count: number, cursorOf: (item: T) => string): { page: readonly T[]; next: string | null } {
+  const page = found.slice(0, count)
+  const last = page.at(-1)
+  return { page, next: found.length > count && last !== undefined ? cursorOf(last) : null }
+}

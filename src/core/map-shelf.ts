@@ -1,0 +1,95 @@
+// A shelf of maps: the whole state of a ledger in memory. Finds by looking at everything, which is right for a model and small ledgers.
+import { atTime, collectableFromMs, type StoredBalance } from './balance.ts'
+import { retentionMs } from './closing.ts'
+import type { LedgerRules } from './ledger-rules.ts'
+import type { Holder, ReservationId } from './reservation.ts'
+import { type Entry, FIRST_META, type Meta, type Shelf, type StoredRecord } from './shelf.ts'
+
+/** `streamMax`: how many entries are kept, the newest. */
+export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
+  let meta: Meta = FIRST_META
+  const balances = new Map<string, StoredBalance>()
+  const records = new Map<ReservationId, StoredRecord>()
+  const open = new Map<ReservationId, StoredRecord>()
+  /** Closed records by how long they are kept, each in the order of their closing: the oldest are found without a search. */
+  const closed = new Map<number, Map<ReservationId, number>>()
+  const beats = new Map<Holder, number>()
+  let stream: Entry[] = []
+  return {
+    meta: () => meta,
+    putMeta: next => {
+      meta = next
+    },
+    balance: id => balances.get(id) ?? null,
+    putBalance: (id, balance) => void balances.set(id, balance),
+    dropBalance: id => void balances.delete(id),
+    record: id => records.get(id) ?? null,
+    putRecord: record => {
+      records.set(record.id, record)
+      open.delete(record.id)
+      for (const kept of closed.values()) kept.delete(record.id)
+      const keptMs = retentionMs(record.state, rules)
+      if (keptMs === null || record.closedMs === null) open.set(record.id, record)
+      else closed.set(keptMs, (closed.get(keptMs) ?? new Map()).set(record.id, record.closedMs + keptMs))
+    },
+    dropRecord: id => {
+      records.delete(id)
+      for (const kept of closed.values()) kept.delete(id)
+    },
+    putBeat: (holder, storeMs) => void beats.set(holder, storeMs),
+    dropHolders: beatBeforeMs => {
+      const holding = new Set([...open.values()].map(record => record.holder))
+      for (const [holder, beatMs] of beats) if (beatMs < beatBeforeMs && !holding.has(holder)) beats.delete(holder)
+    },
+    append: entry => {
+      stream.push(entry)
+      // Cut in long strides: each entry is moved once at most.
+      if (stream.length > 2 * streamMax) stream = stream.slice(-streamMax)
+    },
+    overdue: (deadlineBeforeMs, beatBeforeMs, count) =>
+      sorted(open)
+        .filter(record => record.deadlineMs < deadlineBeforeMs || (beats.get(record.holder) ?? 0) < beatBeforeMs)
+        .slice(0, count),
+    collectable: (nowMs, count) =>
+      [...balances]
+        .filter(([, balance]) => {
+          const fromMs = collectableFromMs(balance, rules)
+          return fromMs !== null && fromMs <= nowMs
+        })
+        .map(([id]) => id)
+        .sort()
+        .slice(0, count),
+    outlived: (nowMs, count) => [...closed.values()].flatMap(kept => firstBefore(kept, nowMs, count)).slice(0, count),
+    balances: (prefix, after, count, nowMs) =>
+      [...balances]
+        .filter(([id, { window }]) => id.startsWith(prefix) && id > after && (window.kind !== 'calendar' || holds(window, nowMs)))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .slice(0, count)
+        .map(([, balance]) => atTime(balance, nowMs)),
+    records: (openOnly, after, count) =>
+      sorted(openOnly ? open : records)
+        .filter(record => record.id > after)
+        .slice(0, count),
+    entries: (afterSeq, count) => {
+      const kept = stream.length > streamMax ? stream.slice(-streamMax) : stream
+      const from = Math.max(0, afterSeq - ((kept[0]?.seq ?? 1) - 1))
+      return kept.slice(from, from + count)
+    },
+  }
+}
+
+const holds = (window: { readonly startMs: number; readonly endMs: number }, nowMs: number): boolean =>
+  window.startMs <= nowMs && nowMs < window.endMs
+
+const sorted = (records: ReadonlyMap<ReservationId, StoredRecord>): StoredRecord[] =>
+  [...records.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+
+/** The first ids of a map in ascending order of its times that are before `nowMs`. */
+function firstBefore(times: ReadonlyMap<ReservationId, number>, nowMs: number, count: number): ReservationId[] {
+  const found: ReservationId[] = []
+  for (const [id, ms] of times) {
+    if (ms >= nowMs || found.length >= count) break
+    found.push(id)
+  }
+  return found
+}
