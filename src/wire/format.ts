@@ -1,7 +1,6 @@
 // The contract of a wire format: how requests are read and amended, and how answers are metered. Pure; bytes in, values out.
 import type { Call } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
-import type { Verdict } from '../core/verdict.ts'
 
 /** The head of a request. `path` is without the query; header names are lower-case. */
 export interface RequestHead {
@@ -78,4 +77,3 @@ export interface ErrorBody {
   readonly contentType: string
   readonly body: string
 }
-export type { Verdict }

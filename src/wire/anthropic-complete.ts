@@ -1,0 +1,141 @@
+// Anthropic's older text completions. Their answers report no usage, so what came through is what is known of them.
+
+import { type Call, textBytes } from '../core/call.ts'
+import type { UsageReading } from '../core/usage.ts'
+import { CallDraft } from './call-draft.ts'
+import { openDocumentMeter } from './document-meter.ts'
+import type { Amendment, CallReader, Format, Meter, ReadResult, ResponseHead, Splice } from './format.ts'
+import { JsonScanner } from './json.ts'
+import { members, type Place, type Span } from './json-place.ts'
+import { isEventStream } from './openai-meter.ts'
+import { matchSuffix } from './openai-path.ts'
+import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
+import { RequestFields } from './request-fields.ts'
+import { type EventReader, EventScan } from './sse-scan.ts'
+import { TextTally } from './text-tally.ts'
+
+const NAME = 'anthropic-complete'
+const ENDPOINT = 'complete'
+const NOT_READ = ['metadata', 'stop_sequences', 'temperature', 'top_k', 'top_p']
+
+export const anthropicComplete: Format = {
+  name: NAME,
+  dialect: 'anthropic',
+  match: head => {
+    const found = matchSuffix(anthropicComplete, head, 'v1/complete')
+    return found === null ? null : { ...found, endpoint: ENDPOINT }
+  },
+  openReader,
+  openMeter,
+}
+
+function openReader(): CallReader {
+  const draft = new CallDraft()
+  const fields = new RequestFields()
+  let bound: Span | null = null
+  const scanner = new JsonScanner({
+    enter: kind => {
+      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
+    },
+    members: members({
+      ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
+      model: fields.word('model', model => draft.addModel(model)),
+      prompt: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++ },
+      max_tokens_to_sample: fields.count('max_tokens_to_sample', (tokens, { start, end }) => {
+        draft.bound(tokens)
+        bound = { start, end }
+      }),
+      stream: fields.flag('stream', streaming => (draft.streaming = streaming)),
+    }),
+    others: wholePrompt(draft),
+  })
+  return { push: piece => scanner.push(piece), end: () => result(draft, fields, scanner, bound) }
+}
+
+function result(draft: CallDraft, fields: RequestFields, scanner: JsonScanner, bound: Span | null): ReadResult {
+  const end = scanner.end()
+  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
+  if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
+  if (bound === null) fields.refuse('The field "max_tokens_to_sample" is missing.')
+  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
+  return { kind: 'call', call: draft.call(NAME, ENDPOINT, true), amend: amendment => amend(amendment, bound) }
+}
+
+function amend({ outputBound }: Amendment, bound: Span | null): readonly Splice[] {
+  if (outputBound === null || bound === null) return []
+  return [{ at: bound.start, remove: bound.end - bound.start, insert: outputBound.toString() }]
+}
+
+function openMeter(call: Call, response: ResponseHead): Meter {
+  return isEventStream(call, response) ? new StreamMeter() : jsonMeter()
+}
+
+/** What an answer, or the events of one so far, tell. */
+class Answer {
+  readonly text: TextTally = new TextTally()
+  model: string | null = null
+  stopped = false
+  failed = false
+  deltaEvents = 0
+
+  place(): Place {
+    return {
+      measure: null,
+      members: members({
+        completion: { measure: { tally: this.text, mode: 'text' } },
+        model: { scalar: ({ kind, text, bytes }) => (this.model = kind === 'string' && bytes > 0 && bytes <= 256 ? text : this.model) },
+        stop_reason: { scalar: ({ kind }) => (this.stopped ||= kind === 'string') },
+        error: { enter: () => (this.failed = true) },
+      }),
+    }
+  }
+
+  reading(whole: boolean): UsageReading {
+    const delivered = { text: this.text.size(), deltaEvents: this.deltaEvents, hiddenReasoning: false, model: this.model }
+    return whole ? { kind: 'absent', delivered } : { kind: 'partial', usage: null, delivered }
+  }
+}
+
+function jsonMeter(): Meter {
+  const answer = new Answer()
+  return openDocumentMeter(answer.place(), ({ ended }) => {
+    if (textBytes(answer.text) > 0) answer.deltaEvents = 1
+    return answer.reading(ended)
+  })
+}
+
+class StreamMeter implements Meter, EventReader {
+  readonly #answer = new Answer()
+  readonly #events = new EventScan(this.#answer.place(), this)
+  #ended = false
+  #before = 0
+
+  push(piece: Uint8Array): null {
+    this.#events.push(piece)
+    return null
+  }
+
+  end(): null {
+    this.#events.end()
+    this.#ended = true
+    return null
+  }
+
+  reading(): UsageReading {
+    return this.#answer.reading((this.#answer.stopped || this.#ended) && !this.#answer.failed)
+  }
+
+  eventBegins(): boolean {
+    this.#before = textBytes(this.#answer.text)
+    return true
+  }
+
+  eventUnread(bytes: number): void {
+    this.#answer.text.letters += bytes
+    this.#answer.text.dense += bytes
+  }
+
+  eventEnds(): void {
+    if (textBytes(this.#answer.text) > this.#before) this.#answer.deltaEvents++
+  }
+}

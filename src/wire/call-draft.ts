@@ -1,0 +1,80 @@
+// A call while it is read: what a reader has found so far, in one place for all formats. Holds sizes and names, never content.
+import type { Call, MediaPart } from '../core/call.ts'
+import type { ImageSize } from './image-size.ts'
+import { TextTally } from './text-tally.ts'
+
+/** More media parts, models or server tools than this are a mistake or an attack; each would cost memory. */
+const MEDIA_MAX = 4_096
+const NAMES_MAX = 64
+
+export class CallDraft {
+  readonly text: TextTally = new TextTally()
+  readonly models: string[] = []
+  readonly media: MediaPart[] = []
+  readonly opaqueInputs: Set<string> = new Set()
+  readonly serverTools: Set<string> = new Set()
+  tokenIds = 0
+  items = 0
+  tools = false
+  outputBound: bigint | null = null
+  outputDefault: bigint | null = null
+  choices = 1n
+  streaming = false
+  usageAsked = false
+  serviceTier: string | null = null
+  cacheWrite: Call['cacheWrite'] = 'none'
+  background = false
+
+  /** Names of what is too numerous to be kept; null while nothing is. */
+  get overflow(): string | null {
+    if (this.media.length > MEDIA_MAX) return `more than ${MEDIA_MAX} media parts`
+    return this.models.length > NAMES_MAX || this.serverTools.size > NAMES_MAX ? `more than ${NAMES_MAX} models or tools` : null
+  }
+
+  addModel(name: string): void {
+    if (this.models.length <= NAMES_MAX && !this.models.includes(name)) this.models.push(name)
+  }
+
+  /** `size`: the image's own, where its payload tells it. */
+  addMedia(part: Omit<MediaPart, keyof ImageSize>, size: ImageSize | null = null): void {
+    if (this.media.length <= MEDIA_MAX) this.media.push({ ...part, width: size?.width ?? null, height: size?.height ?? null })
+  }
+
+  addServerTool(name: string): void {
+    if (this.serverTools.size <= NAMES_MAX) this.serverTools.add(name)
+  }
+
+  /** A declared bound: where several fields declare one, the largest counts. */
+  bound(value: bigint): void {
+    if (this.outputBound === null || value > this.outputBound) this.outputBound = value
+  }
+
+  /** A marker that makes the provider write its cache: the dearest one counts. */
+  marker(ttl: '5m' | '1h'): void {
+    if (this.cacheWrite !== '1h') this.cacheWrite = ttl
+  }
+
+  call(format: string, endpoint: string, generates: boolean): Call {
+    return {
+      format,
+      endpoint,
+      models: [...this.models],
+      text: this.text.size(),
+      inputTokenIds: BigInt(this.tokenIds),
+      inputItems: this.items,
+      tools: this.tools,
+      media: [...this.media],
+      opaqueInputs: [...this.opaqueInputs],
+      serverTools: [...this.serverTools],
+      generates,
+      outputBound: generates ? this.outputBound : null,
+      outputDefault: this.outputDefault,
+      choices: this.choices > 0n ? this.choices : 1n,
+      streaming: this.streaming,
+      usageAsked: this.usageAsked,
+      serviceTier: this.serviceTier,
+      cacheWrite: this.cacheWrite,
+      background: this.background,
+    }
+  }
+}

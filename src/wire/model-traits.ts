@@ -1,0 +1,17 @@
+// What a model's name tells about its billing, where no field of the request does. Judges names only.
+
+/** Models that search the web on every call (OpenAI `-search-preview`, `-search-api`, OpenRouter's `:online`). */
+export const searchesByItself = (model: string): boolean => /-search-(?:preview|api)\b|:online$/i.test(model)
+
+/** Groq's agents, which run tools and other models by themselves. */
+export const isServerAgent = (model: string): boolean => /(?:^|\/)compound(?:-|$)/i.test(model)
+
+/** OpenAI models from gpt-5.6 on bill writes to their cache, which they make without being asked. */
+export const writesCacheByItself = (model: string): boolean => /(?:^|\/)gpt-(?:5\.(?:[6-9]|\d{2})|[6-9]|[12]\d)(?!\d)/i.test(model)
+
+/** OpenAI's completion models, which stop after 16 tokens unless told otherwise; other servers have other defaults. */
+export const stopsAtSixteen = (model: string): boolean =>
+  /^(?:gpt-3\.5-turbo-instruct|(?:text-)?(?:davinci|babbage|curie|ada)-\d)/.test(model)
+
+/** Gemini models before 3 bill a grounded answer once, however many searches it took; later ones bill each query. */
+export const searchIsBilledOnce = (model: string): boolean => /(?:^|\/)gemini-[12](?:\.|-)/i.test(model)

@@ -1,0 +1,124 @@
+// OpenAI Responses, as OpenAI, Azure and compatible servers speak them. Assembles the shared reader; holds what only this API has.
+import type { CallDraft } from './call-draft.ts'
+import type { CallReader, Endpoint, Format, ReadResult, RequestHead } from './format.ts'
+import { members, type Place } from './json-place.ts'
+import { isServerAgent, searchesByItself } from './model-traits.ts'
+import { boundPlace } from './openai-chat.ts'
+import { azureDeployment, matchSuffix } from './openai-path.ts'
+import { NOT_PROMPT, serverToolPlace, wholePrompt } from './openai-prompt.ts'
+import { type OpenAiRequest, openOpenAiReader } from './openai-reader.ts'
+import { inputPlace, stored } from './responses-input.ts'
+import { openResponsesMeter } from './responses-meter.ts'
+
+const ENDPOINT = 'responses'
+/** A conversation made shorter: asked for as an answer is, and billed as one. */
+const COMPACT = 'responses/compact'
+
+/** Tools that the client runs; all others run at the provider. Source: the API reference. */
+const RUN_BY_CLIENT: readonly string[] = [
+  'function',
+  'custom',
+  'local_shell',
+  'apply_patch',
+  'computer',
+  'computer_use_preview',
+  'namespace',
+]
+
+export const openAiResponses: Format = {
+  name: 'openai-responses',
+  dialect: 'openai',
+  match: head => matchSuffix(openAiResponses, head, ENDPOINT) ?? matchSuffix(openAiResponses, head, COMPACT) ?? retrieved(head),
+  openReader: (head, endpoint) => (endpoint === COMPACT ? unbounded(openReader(head, endpoint)) : openReader(head, endpoint)),
+  openMeter: openResponsesMeter,
+}
+
+/** An answer that is fetched again costs nothing; it tells what the call for it did cost. */
+function retrieved(head: RequestHead): Endpoint | null {
+  const found = head.method.toUpperCase() === 'GET' && /\/responses\/(?!input_tokens$)[^/]+\/?$/.test(head.path)
+  return found ? { kind: 'free', endpoint: 'retrieve', format: openAiResponses } : null
+}
+
+/** Nothing in the body bounds how long the shorter conversation is. */
+function unbounded(reader: CallReader): CallReader {
+  const end = (): ReadResult => {
+    const read = reader.end()
+    return read.kind === 'call' ? { ...read, call: { ...read.call, takesBound: false }, amend: () => [] } : read
+  }
+  return { push: piece => reader.push(piece), end }
+}
+
+const openReader = (head: RequestHead, endpoint: string): CallReader =>
+  openOpenAiReader({
+    format: 'openai-responses',
+    endpoint,
+    generates: true,
+    pathModel: azureDeployment(head.path),
+    members: responsesMembers,
+    complete: ({ draft }) => {
+      // Every stream ends with its usage: it need not be asked for.
+      draft.usageAsked = true
+      for (const model of draft.models) {
+        if (searchesByItself(model)) draft.addServerTool('web_search')
+        if (isServerAgent(model)) draft.addServerTool('compound')
+      }
+    },
+    boundField: () => 'max_output_tokens',
+  })
+
+function responsesMembers(request: OpenAiRequest): Record<string, Place> {
+  const { draft, fields } = request
+  return {
+    input: inputPlace(draft, fields),
+    instructions: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++ },
+    tools: toolsPlace(draft),
+    text: { ...NOT_PROMPT, members: members({ format: formatPlace(draft) }) },
+    max_output_tokens: boundPlace(request, 'max_output_tokens'),
+    max_tool_calls: NOT_PROMPT,
+    background: fields.flag('background', background => (draft.background = background)),
+    previous_response_id: stored(draft, 'previous_response_id'),
+    conversation: stored(draft, 'conversation'),
+    prompt: stored(draft, 'prompt'),
+    models: { ...NOT_PROMPT, items: fields.word('models', model => draft.addModel(model)) },
+    plugins: serverToolPlace(draft, 'plugins'),
+    search_parameters: serverToolPlace(draft, 'web_search'),
+    context_management: compactionPlace(draft),
+    ...Object.fromEntries(['include', 'reasoning', 'tool_choice'].map(name => [name, NOT_PROMPT])),
+  }
+}
+
+function toolsPlace(draft: CallDraft): Place {
+  return {
+    ...wholePrompt(draft),
+    leave: ({ count }) => (draft.tools ||= count > 0),
+    items: {
+      members: members({
+        type: {
+          scalar: ({ kind, text }) => {
+            if (kind === 'string' && !RUN_BY_CLIENT.includes(text)) draft.addServerTool(text.slice(0, 64))
+          },
+        },
+      }),
+    },
+  }
+}
+
+/** Anything but plain text brings a hidden prompt, as a tool does. */
+const formatPlace = (draft: CallDraft): Place => ({
+  ...wholePrompt(draft),
+  members: members({ type: { scalar: ({ text }) => (draft.tools ||= text !== 'text') } }),
+})
+
+/** The provider shortens the conversation by itself, which costs as an answer does. */
+const compactionPlace = (draft: CallDraft): Place => ({
+  ...NOT_PROMPT,
+  items: {
+    members: members({
+      type: {
+        scalar: ({ text }) => {
+          if (text === 'compaction') draft.addServerTool('context compaction')
+        },
+      },
+    }),
+  },
+})
