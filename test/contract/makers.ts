@@ -1,0 +1,26 @@
+// The embedded ledgers as the suites make them: fresh, on a clock that stands still.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openMemoryLedger } from '../../src/memory/ledger.ts'
+import { openSqliteLedger } from '../../src/sqlite/ledger.ts'
+import { testClock } from './clock.ts'
+import type { MakeLedger } from './moves.ts'
+
+export const makeMemory: MakeLedger = async ({ streamMax }) => {
+  const clock = testClock()
+  const ledger = openMemoryLedger({ clock, streamMax })
+  return { ledger, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
+}
+
+/** Each ledger in a folder of its own, gone when it is closed. */
+export const makeSqlite: MakeLedger = async ({ streamMax }) => {
+  const clock = testClock()
+  const folder = mkdtempSync(join(tmpdir(), 'purser-sqlite-'))
+  const ledger = await openSqliteLedger({ file: join(folder, 'ledger.db'), clock, streamMax })
+  const close = async (): Promise<void> => {
+    await ledger.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { ledger, advance: clock.advance, nowMs: clock.wallMs, close }
+}
