@@ -1,0 +1,71 @@
+// Stands between a client and a Redis server: relays, falls silent, or says that the server is loading. It reads nothing that passes.
+import { createServer, type Server, Socket } from 'node:net'
+import { expect, vi } from 'vitest'
+import { freePort } from './server.ts'
+
+export class Relay {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  #loading = false
+  #asked = 0
+  #port = 0
+
+  private constructor(target: number) {
+    this.#server = createServer(client => {
+      this.#sockets.add(client)
+      client.on('error', () => client.destroy())
+      if (this.#loading) {
+        client.on('data', () => {
+          this.#asked += 1
+          client.write('-LOADING Redis is loading the dataset in memory\r\n')
+        })
+        return
+      }
+      const upstream = new Socket()
+      upstream.on('error', () => client.destroy())
+      client.on('close', () => upstream.destroy())
+      upstream.connect(target, '127.0.0.1')
+      client.pipe(upstream).pipe(client)
+    })
+  }
+
+  static async start(target: number): Promise<Relay> {
+    const relay = new Relay(target)
+    relay.#port = await freePort()
+    await new Promise<void>(resolve => relay.#server.listen(relay.#port, '127.0.0.1', resolve))
+    return relay
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`
+  }
+
+  /** The sockets of now swallow everything; new ones work. */
+  deafen(): void {
+    for (const socket of this.#sockets) {
+      socket.unpipe()
+      socket.resume()
+    }
+  }
+
+  /** From now on new sockets hear that the server is loading. */
+  load(): void {
+    this.#loading = true
+  }
+
+  /** Resolves when so many questions were put off. */
+  async asked(times: number): Promise<void> {
+    await vi.waitFor(() => expect(this.#asked).toBeGreaterThanOrEqual(times), { timeout: 5_000, interval: 20 })
+  }
+
+  /** Hangs up on those, and relays again. */
+  loaded(): void {
+    this.#loading = false
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    await new Promise(resolve => this.#server.close(resolve))
+  }
+}
