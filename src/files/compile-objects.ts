@@ -1,0 +1,187 @@
+// Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
+import { assert } from '../core/assert.ts'
+import { unitPlaces } from '../core/budget.ts'
+import { parseDecimalUp } from '../core/money.ts'
+import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
+import type { Selector } from '../core/subject.ts'
+import type { WindowSpec } from '../core/window.ts'
+import { durationMs, instantMs } from './instant.ts'
+import type {
+  AcceptedObject,
+  AccessKeySpec,
+  AllowDenyField,
+  BudgetSpec,
+  LabelSelectorField,
+  LimitField,
+  ModelPriceListSpec,
+  PermissionsField,
+  RatesField,
+  ReservationField,
+  SelectorField,
+  WindowField,
+} from './objects.ts'
+
+type Name = Pick<AcceptedObject, 'namespace' | 'name' | 'labels'>
+
+/** A BudgetPolicy or ClusterBudgetPolicy. `mtimeMs` is the file's: what tells one state of its limits from a later one. */
+export function compileBudgetPolicy(
+  scope: 'BudgetPolicy' | 'ClusterBudgetPolicy',
+  object: Name,
+  spec: BudgetSpec,
+  mtimeMs: number,
+): Policy {
+  const { match, response } = spec
+  return {
+    ...named(scope, object, mtimeMs),
+    namespaceSelector:
+      scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
+    targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
+    match: {
+      subjects: (match?.subjects ?? []).map(entry => ({ selector: selector(entry), values: entry.values ?? [] })),
+      accessKeyLabels: match?.accessKeySelector === undefined ? null : labelSelector(match.accessKeySelector),
+      models: match?.models ?? [],
+      providers: match?.providers ?? [],
+    },
+    limits: (spec.limits ?? []).map(limit),
+    permissions: permissions(spec.permissions),
+    reservation: reservation(spec.reservation),
+    audit: spec.enforcement?.mode === 'Audit',
+    onLedgerUnavailable: 'Deny',
+    response: {
+      statusCode: response?.statusCode ?? null,
+      message: response?.message ?? null,
+      exposeAmounts: response?.exposeAmounts ?? false,
+    },
+  }
+}
+
+/** The limits, permissions and rules of an AccessKey, as a policy that binds its calls; null where it declares none. */
+export function compileKeyPolicy(object: Name, spec: AccessKeySpec, mtimeMs: number): Policy | null {
+  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined) return null
+  return {
+    ...named('AccessKey', object, mtimeMs),
+    namespaceSelector: null,
+    targets: [],
+    match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
+    limits: (spec.limits ?? []).map(limit),
+    permissions: permissions(spec.permissions),
+    reservation: reservation(spec.reservation),
+    audit: false,
+    onLedgerUnavailable: 'Deny',
+    response: { statusCode: null, message: null, exposeAmounts: false },
+  }
+}
+
+export function compileAccessKey(object: Name, spec: AccessKeySpec): AccessKey {
+  const { user, team, attributes } = spec.subject ?? {}
+  const own = Object.entries({ ...attributes, ...(user === undefined ? {} : { user }), ...(team === undefined ? {} : { team }) })
+  return {
+    namespace: object.namespace,
+    name: object.name,
+    labels: object.labels,
+    keyHashes: spec.keyHashes,
+    attributes: new Map(own),
+    disabled: spec.disabled,
+    expiresAtMs: spec.expiresAt === undefined ? null : instantMs(spec.expiresAt),
+  }
+}
+
+export function compilePriceList(object: Name, spec: ModelPriceListSpec): PriceList {
+  return {
+    name: object.name,
+    priority: spec.priority,
+    aliases: (spec.aliases ?? []).map(({ name, provider, model }) => ({ name, provider, model })),
+    models: (spec.models ?? []).map(model => ({
+      names: model.names,
+      provider: model.provider,
+      effectiveFromMs: model.effectiveFrom === undefined ? null : instantMs(model.effectiveFrom),
+      rates: rates(model.perMillionTokens ?? {}),
+      tiers: (model.tiers ?? [])
+        .map(tier => ({ aboveInputTokens: BigInt(tier.aboveInputTokens), rates: rates(tier.perMillionTokens) }))
+        .sort((a, b) => Number(a.aboveInputTokens - b.aboveInputTokens)),
+      maxOutputTokens: count(model.maxOutputTokens),
+      contextWindow: count(model.contextWindow),
+    })),
+  }
+}
+
+const named = <Scope extends Policy['scope']>(scope: Scope, { namespace, name }: Name, mtimeMs: number) => ({
+  scope,
+  namespace,
+  name,
+  version: { createdMs: 0, generation: Math.floor(mtimeMs), grantMs: 0 },
+})
+
+function limit(field: LimitField): Limit {
+  return {
+    name: field.name,
+    unit: field.unit,
+    amount: decimal(field.amount, unitPlaces(field.unit)),
+    window: windowSpec(field.window),
+    partitionBy: (field.partitionBy ?? []).map(selector),
+    maxPartitions: field.maxPartitions,
+  }
+}
+
+function windowSpec(field: WindowField): WindowSpec {
+  if (field.calendar !== undefined)
+    return { kind: 'calendar', period: field.calendar, timeZone: field.timeZone ?? 'UTC', anchorDay: field.anchorDay ?? 1 }
+  if (field.sliding !== undefined) return { kind: 'sliding', lengthMs: durationMs(field.sliding) }
+  return { kind: field.lifetime === undefined ? 'inFlight' : 'lifetime' }
+}
+
+function selector(field: SelectorField): Selector {
+  if (field.attribute !== undefined) return { kind: 'attribute', name: field.attribute }
+  if (field.jwtClaim !== undefined) return { kind: 'jwtClaim', name: field.jwtClaim }
+  if (field.header !== undefined) return { kind: 'header', name: field.header.toLowerCase() }
+  if (field.route !== undefined) return { kind: 'route', field: field.route }
+  return { kind: field.serviceAccount === undefined ? 'accessKey' : 'serviceAccount' }
+}
+
+const labelSelector = (field: LabelSelectorField): LabelSelector => ({
+  matchLabels: new Map(Object.entries(field.matchLabels ?? {})),
+  matchExpressions: (field.matchExpressions ?? []).map(({ key, operator, values }) => ({ key, operator, values: values ?? [] })),
+})
+
+const permissions = (field: PermissionsField | undefined): Permissions => ({
+  models: allowDeny(field?.models),
+  providers: allowDeny(field?.providers),
+  endpoints: allowDeny(field?.endpoints),
+})
+
+const allowDeny = (field: AllowDenyField | undefined): AllowDeny => ({ allow: field?.allow ?? [], deny: field?.deny ?? [] })
+
+const reservation = (field: ReservationField = {}): ReservationRules => ({
+  inputEstimate: field.inputEstimate ?? null,
+  defaultMaxOutputTokens: count(field.defaultMaxOutputTokens),
+  requireOutputBound: field.requireOutputBound ?? null,
+  maxPerRequest: field.maxPerRequest === undefined ? null : decimal(field.maxPerRequest, unitPlaces('USD')),
+  onUnknownModel: field.onUnknownModel ?? null,
+  onOpaqueInput: field.onOpaqueInput ?? null,
+  onServerTools: field.onServerTools ?? null,
+  onUnknownEndpoint: field.onUnknownEndpoint ?? null,
+  onUnreadable: field.onUnreadable ?? null,
+})
+
+/** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */
+const rates = (field: RatesField): PriceList['models'][number]['rates'] => ({
+  input: price(field.input),
+  cacheRead: price(field.cachedInput),
+  cacheWrite5m: price(field.cacheWrite),
+  cacheWrite1h: price(field.cacheWrite1h),
+  inputAudio: price(field.inputAudio),
+  inputImage: price(field.inputImage),
+  output: price(field.output),
+  reasoning: price(field.reasoning),
+  outputAudio: price(field.outputAudio),
+  outputImage: price(field.outputImage),
+})
+
+const price = (text: string | undefined): bigint | null => (text === undefined ? null : decimal(text, 6))
+const count = (value: number | undefined): bigint | null => (value === undefined ? null : BigInt(value))
+
+function decimal(text: string, places: number): bigint {
+  const value = parseDecimalUp(text, places)
+  assert(value !== null, 'the schema lets no other amount through')
+  return value
+}

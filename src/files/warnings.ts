@@ -1,0 +1,74 @@
+// Warnings: objects that are valid and yet cannot do what their author surely meant. Never a reason to refuse them.
+import { selectorMatches } from '../core/match.ts'
+import { instantMs } from './instant.ts'
+import type { LoadOptions, PlacedObject } from './load.ts'
+import type { BudgetSpec, LabelSelectorField } from './objects.ts'
+
+/** One line a warning: `file:line: object: field: what`. */
+export function warningsOf(placed: readonly PlacedObject[], options: LoadOptions): readonly string[] {
+  const namespaces = knownNamespaces(placed, options.defaultNamespace)
+  const keys = placed.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
+  return placed.flatMap(({ object, title, place }) => {
+    const lines =
+      object.kind === 'BudgetPolicy' || object.kind === 'ClusterBudgetPolicy'
+        ? [...ofSelectors(object.spec, namespaces, keys), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
+        : object.kind === 'AccessKey'
+          ? [...ofExpiry(object.spec, options.nowMs), ...ofHeaders(object.spec, options)]
+          : []
+    return lines.map(line => `${place}: ${title}: ${line}`)
+  })
+}
+
+type Labels = ReadonlyMap<string, string>
+
+function knownNamespaces(placed: readonly PlacedObject[], defaultNamespace: string): ReadonlyMap<string, Labels> {
+  const names = new Set([defaultNamespace, ...placed.map(({ object }) => object.namespace).filter(name => name !== '')])
+  const known = new Map<string, Labels>([...names].map(name => [name, new Map()]))
+  for (const { object } of placed) if (object.kind === 'Namespace') known.set(object.name, object.labels)
+  return new Map([...known].map(([name, labels]) => [name, new Map([...labels, ['kubernetes.io/metadata.name', name]])]))
+}
+
+function* ofSelectors(
+  spec: BudgetSpec,
+  namespaces: ReadonlyMap<string, Labels>,
+  keys: readonly { readonly labels: Labels }[],
+): Generator<string> {
+  const { namespaceSelector, match } = spec
+  if (namespaceSelector !== undefined && ![...namespaces.values()].some(labels => matches(namespaceSelector, labels)))
+    yield 'spec.namespaceSelector: no known namespace has these labels, so that it binds nothing; namespaces are known by v1 Namespace objects'
+  const keySelector = match?.accessKeySelector
+  if (keySelector !== undefined && !keys.some(key => matches(keySelector, key.labels)))
+    yield 'spec.match.accessKeySelector: no AccessKey has these labels, so that it binds nothing'
+}
+
+const matches = (field: LabelSelectorField, labels: Labels): boolean =>
+  selectorMatches(
+    {
+      matchLabels: new Map(Object.entries(field.matchLabels ?? {})),
+      matchExpressions: (field.matchExpressions ?? []).map(one => ({ ...one, values: one.values ?? [] })),
+    },
+    labels,
+  )
+
+function* ofSubstance(spec: BudgetSpec): Generator<string> {
+  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined)
+    yield 'spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known'
+  const gateway = spec.targetRefs?.find(target => target.kind === 'Gateway')
+  if (gateway !== undefined)
+    yield `spec.targetRefs: binds only calls that are known to come through the Gateway ${gateway.name}; plain Envoy says so by the initial metadata x-purser-gateway`
+}
+
+/** Only where it is not known which headers are trusted; where it is, an untrusted one is a problem. */
+function* ofHeaders(spec: Pick<BudgetSpec, 'match' | 'limits'>, { trustedHeaders }: LoadOptions): Generator<string> {
+  if (trustedHeaders !== null) return
+  const selectors = [...(spec.match?.subjects ?? []), ...(spec.limits ?? []).flatMap(limit => limit.partitionBy ?? [])]
+  const headers = new Set(selectors.flatMap(({ header }) => (header === undefined ? [] : [header.toLowerCase()])))
+  for (const header of headers)
+    yield `spec: selects by the header ${header}, which serve must be told to trust: --trusted-headers ${header}`
+}
+
+function* ofExpiry({ expiresAt, disabled }: { readonly expiresAt?: string; readonly disabled: boolean }, nowMs: number): Generator<string> {
+  if (disabled) yield 'spec.disabled: calls with this key are refused'
+  else if (expiresAt !== undefined && instantMs(expiresAt) <= nowMs)
+    yield `spec.expiresAt: calls with this key are refused since ${expiresAt}`
+}
