@@ -1,0 +1,78 @@
+// A request up to its plan: who asks and what binds them (from the head), what is asked and what it would need (from the body).
+// Moves no balance, so that it serves live exchanges and simulations alike.
+import type { Policy } from '../core/policy.ts'
+import type { Subject } from '../core/subject.ts'
+import { type Verdict, verdict } from '../core/verdict.ts'
+import type { Dialect } from '../wire/format.ts'
+import { dialectOf, findEndpoint } from '../wire/formats.ts'
+import { type Amended, amendBody, mayAmend } from './amend.ts'
+import type { Enforcer } from './enforcer.ts'
+import type { HeaderChange, RequestInfo } from './exchange.ts'
+import { type Identified, identify } from './identify.ts'
+import { type Plan, planCall } from './plan.ts'
+import { providerFor } from './provider.ts'
+import { readBody } from './read.ts'
+import { type MeteredRequest, requestHead } from './request.ts'
+import { countTokens } from './tokens.ts'
+
+export type HeadConsidered = { readonly dialect: Dialect } & (
+  | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
+  | { readonly kind: 'pass'; readonly why: string; readonly change: HeaderChange }
+  | { readonly kind: 'refused'; readonly verdict: Verdict }
+)
+
+export type BodyConsidered =
+  | { readonly kind: 'plan'; readonly plan: Plan; readonly amended: Amended }
+  | { readonly kind: 'pass'; readonly why: string }
+  | { readonly kind: 'refused'; readonly verdict: Verdict }
+
+type Rules = Pick<Enforcer, 'policies' | 'prices' | 'clock' | 'time' | 'identity' | 'unbudgeted' | 'tokens'>
+
+/** Identity, then endpoint, then what binds; nothing here waits for anything. `as`: a subject that is known already. */
+export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
+  const head = requestHead(info)
+  const endpoint = findEndpoint(head)
+  const dialect = dialectOf(endpoint, head)
+  const set = rules.policies.current()
+  const identified: Identified =
+    as === null ? identify(info, set, rules.identity, rules.clock.wallMs()) : { kind: 'subject', subject: as, strip: [] }
+  if (identified.kind === 'refused') return { ...identified, dialect }
+  const change: HeaderChange = { set: [], remove: identified.strip }
+  const bound = set.bindSubject(identified.subject)
+  const upgrade = info.method === 'CONNECT' || info.headers.get('upgrade') !== null
+  const why = bound.policies.length === 0 ? 'unbudgeted' : upgrade ? 'upgrade' : endpoint.kind === 'unknown' ? 'unknown-endpoint' : null
+  if (why === 'unbudgeted' && rules.unbudgeted === 'deny') {
+    return { kind: 'refused', dialect, verdict: verdict(why, 'No budget covers this call, and calls without one are refused here.') }
+  }
+  if (why !== null && why !== 'unbudgeted' && bound.rules.onUnknownEndpoint === 'Deny') {
+    const what = why === 'upgrade' ? 'A connection upgrade' : 'This endpoint'
+    return { kind: 'refused', dialect, verdict: verdict(why, `${what} is not one whose cost can be bounded, so it is refused here.`) }
+  }
+  if (why !== null) return { kind: 'pass', dialect, why, change }
+  if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change }
+  // Usage must be readable, and bytes be countable, as they pass.
+  const asked: HeaderChange = { set: [['accept-encoding', 'identity']], remove: change.remove }
+  return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
+}
+
+export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: Rules): Promise<BodyConsidered> {
+  const { info, head, bound, endpoint } = request
+  const no = (refusal: Verdict): BodyConsidered =>
+    auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason } : { kind: 'refused', verdict: refusal }
+  const read = await readBody(endpoint.format.openReader(head, endpoint.endpoint), body, info.headers.get('content-encoding'))
+  if (read.kind === 'too-large') return no(verdict('too-large', read.why))
+  if (read.kind === 'unreadable') {
+    return bound.rules.onUnreadable === 'Allow' ? { kind: 'pass', why: 'unreadable' } : no(verdict('unreadable', read.why))
+  }
+  const book = rules.prices.current()
+  const provider = providerFor(request, read.call, book)
+  const mayInject = mayAmend(request, provider)
+  const counted = await countTokens(rules.tokens, bound, read.plain)
+  const planned = planCall({ call: read.call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted })
+  if (planned.kind === 'refused') return no(planned.verdict)
+  if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered' }
+  return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request) }
+}
+
+/** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */
+export const auditsOnly = (policies: readonly Policy[]): boolean => policies.every(policy => policy.audit)

@@ -1,0 +1,100 @@
+// What a door and an exchange say to each other: plain values, free of any proxy's protocol. The state machine is `lifecycle.ts`.
+
+export interface HeaderList {
+  /** The first value of a header (lower-case name), null where it is absent. */
+  get(name: string): string | null
+  getAll(name: string): readonly string[]
+  entries(): Iterable<readonly [string, string]>
+}
+
+export interface RequestInfo {
+  readonly headers: HeaderList
+  readonly method: string
+  /** With the query. */
+  readonly path: string
+  readonly authority: string
+  /** Whether the request has no body. */
+  readonly endOfStream: boolean
+  readonly routeName: string | null
+  readonly sourceAddress: string | null
+  /** The URI SAN of the client's verified certificate. */
+  readonly peerUriSan: string | null
+  /** The verified claims as filed by jwt_authn, as plain JSON; null where there are none. */
+  readonly jwtMetadata: unknown
+  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`. */
+  readonly purser: { readonly namespace: string | null; readonly provider: string | null; readonly gateway: string | null }
+}
+
+export interface HeaderChange {
+  readonly set: readonly (readonly [string, string])[]
+  readonly remove: readonly string[]
+}
+
+export const NO_CHANGE: HeaderChange = { set: [], remove: [] }
+
+export interface Refusal {
+  readonly status: number
+  readonly headers: readonly (readonly [string, string])[]
+  readonly body: string
+  readonly reason: string
+}
+
+/** `read-body`: send the body. `pass`: let it through and leave the stream. */
+export type HeadAnswer =
+  | { readonly kind: 'read-body'; readonly change: HeaderChange }
+  | { readonly kind: 'pass'; readonly change: HeaderChange }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+
+/** `gone`: the client left meanwhile, so nothing is to be said. */
+export type BodyAnswer =
+  | {
+      readonly kind: 'admit'
+      /** The amended body, null for the body as it came. */
+      readonly body: Uint8Array | null
+      readonly change: HeaderChange
+      /** For later filters and the access log. */
+      readonly metadata: Readonly<Record<string, string | number | boolean>>
+    }
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal }
+  | { readonly kind: 'gone' }
+
+export interface ResponseInfo {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly endOfStream: boolean
+  /** `via_upstream`, or why the proxy answered by itself; null where not told. */
+  readonly codeDetails: string | null
+  /** Envoy's response flags as a bit set; null where not told. */
+  readonly flags: number | null
+  /** Attempts at the upstream, 0 where none was made; null where not told. */
+  readonly attempts: number | null
+}
+
+/** `meter`: send the body. `done`: nothing more is needed, leave the stream. */
+export type ResponseAnswer =
+  | { readonly kind: 'meter'; readonly change: HeaderChange }
+  | { readonly kind: 'done'; readonly change: HeaderChange }
+
+/** One request and its answer. Calls come one after the other, in the order of the messages. */
+export interface Exchange {
+  requestHeaders(info: RequestInfo): HeadAnswer
+  /** The whole body in one piece (the door has it buffered by the proxy). */
+  requestBody(body: Uint8Array): Promise<BodyAnswer>
+  /** The reply to the body was written: from now on the upstream may have been contacted. */
+  verdictWritten(): void
+  responseHeaders(info: ResponseInfo): ResponseAnswer
+  /** What the client gets instead of these bytes; null for the bytes as they came. */
+  responseBody(piece: Uint8Array, endOfStream: boolean): Uint8Array | null
+  responseTrailers(): void
+  /** The stream is over, however it ended; called once. `unread`: parts of the answer may have come that were not handed over. */
+  closed(unread: boolean): void
+  /** The drain time is over: settle what is known now. `end`: the stream can be left without harm. */
+  drain(): 'end' | 'keep'
+}
+
+export interface ExchangeFactory {
+  open(): Exchange
+  /** False while new exchanges are to be refused (draining, or not ready yet). */
+  admitting(): boolean
+}

@@ -1,0 +1,120 @@
+// What a call would need: its prices, its bound, its lines, or the reason why it gets none of them. Synchronous; moves no balance.
+import { assertNever } from '../core/assert.ts'
+import type { Call } from '../core/call.ts'
+import { amountOf, type Estimate, type EstimateOutcome, estimateCall } from '../core/estimate.ts'
+import type { Binding, SubjectBinding } from '../core/policy.ts'
+import { type Price, type PriceBook, pricesKinds } from '../core/price.ts'
+import type { Line } from '../core/reservation.ts'
+import type { TokenCount } from '../core/token-bound.ts'
+import { type Verdict, verdict } from '../core/verdict.ts'
+import { AMOUNT_MAX } from '../limits.ts'
+
+export interface Plan {
+  readonly call: Call
+  readonly provider: string | null
+  readonly binding: Binding
+  /** Frozen: the settlement uses the book that the reserve used. */
+  readonly book: PriceBook
+  /** Prices of every model that may answer; empty where none is needed and one is missing. */
+  readonly prices: readonly Price[]
+  readonly estimate: Estimate
+}
+
+export type Planned =
+  | { readonly kind: 'plan'; readonly plan: Plan }
+  /** No limit binds this call. */
+  | { readonly kind: 'unmetered' }
+  | { readonly kind: 'refused'; readonly verdict: Verdict }
+
+export interface PlanInput {
+  readonly call: Call
+  readonly provider: string | null
+  readonly bound: SubjectBinding
+  readonly book: PriceBook
+  /** Whether the body may be changed, so that a bound can be put in. */
+  readonly mayInject: boolean
+  readonly nowMs: number
+  /** What a tokenizer counted of the body, where a policy asked for it. */
+  readonly counted?: TokenCount | null
+}
+
+export function planCall(input: PlanInput): Planned {
+  const { call, provider, bound, book } = input
+  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+  if (binding.forbidden !== null) return refused(forbiddenVerdict(binding.forbidden))
+  const { rules } = binding
+  const priced = pricesOf(input, binding)
+  if (priced === null && needsMoney(binding)) {
+    return refused(verdict('no-price', `There is no price for the model "${shortName(call.models)}", and a budget in USD binds this call.`))
+  }
+  if (binding.limits.length === 0 && rules.maxPerRequest === null) return { kind: 'unmetered' }
+  const prices = priced ?? []
+  const outcome = estimateCall({ call, prices, provider, rules, mayInject: input.mayInject, counted: input.counted ?? null })
+  if (outcome.kind !== 'bounded') return refused(unboundedVerdict(outcome))
+  const { estimate } = outcome
+  const cap = rules.maxPerRequest
+  if (cap !== null && estimate.cost !== null && estimate.cost > cap.amount) {
+    return refused(verdict('over-per-request', 'The most that this call can cost is over the cap for one request.', cap.policy))
+  }
+  if (estimate.inputTokens + estimate.outputTokens > AMOUNT_MAX || (estimate.cost ?? 0n) > AMOUNT_MAX) {
+    return refused(verdict('unbounded-output', 'The most that this call can cost is beyond anything that can be counted.'))
+  }
+  if (binding.limits.length === 0) return { kind: 'unmetered' }
+  return { kind: 'plan', plan: { call, provider, binding, book, prices, estimate } }
+}
+
+/** The lines of a plan at an instant of the store: one a limit, in the order of the binding. */
+export function linesOf(plan: Plan, nowMs: number): Line[] {
+  const charge = { ...plan.estimate, requests: 1n }
+  return plan.binding.limits.map(bound => ({
+    key: bound.key,
+    unit: bound.limit.unit,
+    window: bound.window(nowMs),
+    amount: amountOf(bound.limit.unit, charge),
+    limit: bound.limit.amount,
+    version: bound.version,
+    hard: bound.hard,
+  }))
+}
+
+/** Null where a model that may answer has no price, and the policy does not stand in for it. */
+function pricesOf({ call, provider, book, nowMs }: PlanInput, binding: Binding): readonly Price[] | null {
+  const prices: Price[] = []
+  for (const model of call.models) {
+    const standIn = binding.rules.onUnknownModel === 'DearestOfProvider'
+    const found = book.find(provider, model, nowMs)
+    const known = found !== null && pricesKinds(found, call.charges ?? new Map()) ? found : null
+    const price = known ?? (standIn ? book.dearest(provider, nowMs) : null)
+    if (price === null) return null
+    prices.push(price)
+  }
+  return prices
+}
+
+const needsMoney = (binding: Binding): boolean =>
+  binding.rules.maxPerRequest !== null || binding.limits.some(bound => bound.limit.unit === 'USD')
+
+const refused = (refusal: Verdict): Planned => ({ kind: 'refused', verdict: refusal })
+
+/** Enough of a name that a client sent to recognise it, and no more. */
+const shortName = (models: readonly string[]): string => (models[0] ?? '').slice(0, 100)
+
+function forbiddenVerdict({ what, name, policy }: NonNullable<Binding['forbidden']>): Verdict {
+  const reason = ({ model: 'model-forbidden', provider: 'provider-forbidden', endpoint: 'endpoint-forbidden' } as const)[what]
+  return verdict(reason, `The ${what} "${name.slice(0, 100)}" is not permitted here.`, policy)
+}
+
+function unboundedVerdict(outcome: Exclude<EstimateOutcome, { kind: 'bounded' }>): Verdict {
+  switch (outcome.kind) {
+    case 'unbounded-output':
+      return verdict('unbounded-output', 'Nothing bounds the output of this call: send an output bound (max_tokens).')
+    case 'output-bound-required':
+      return verdict('output-bound-required', 'A policy requires calls to bound their output: send max_tokens.')
+    case 'opaque-input':
+      return verdict('opaque-input', `The size of this call's input cannot be seen from its body (${outcome.what}).`)
+    case 'server-tools':
+      return verdict('server-tools', `Tools that the provider runs by itself are not permitted here (${outcome.what}).`)
+    default:
+      return assertNever(outcome)
+  }
+}

@@ -1,0 +1,30 @@
+// The head of a metered request as the enforcer keeps it until the body comes, and what a response's head says of its journey.
+import type { PolicySet, SubjectBinding } from '../core/policy.ts'
+import type { Endpoint, RequestHead } from '../wire/format.ts'
+import type { RequestInfo, ResponseInfo } from './exchange.ts'
+
+export interface MeteredRequest {
+  readonly info: RequestInfo
+  readonly head: RequestHead
+  readonly bound: SubjectBinding
+  /** The set that bound the subject: a reload in between does not mix two sets. */
+  readonly set: PolicySet
+  readonly endpoint: Extract<Endpoint, { kind: 'metered' }>
+}
+
+export function requestHead(info: RequestInfo): RequestHead {
+  const query = info.path.indexOf('?')
+  return {
+    method: info.method,
+    path: query < 0 ? info.path : info.path.slice(0, query),
+    query: query < 0 ? '' : info.path.slice(query + 1),
+    header: name => info.headers.get(name),
+  }
+}
+
+/** Envoy's UF flag: the connection to the upstream failed (envoy/api/v3 ResponseFlag, `upstream_connection_failure`). */
+const UPSTREAM_CONNECTION_FAILURE = 32
+
+/** Whether no attempt can have reached the provider: none was made, or its connection failed. */
+export const neverSent = (info: ResponseInfo): boolean =>
+  info.attempts === 0 || (info.flags !== null && (info.flags & UPSTREAM_CONNECTION_FAILURE) !== 0 && (info.attempts ?? 1) <= 1)

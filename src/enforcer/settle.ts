@@ -1,0 +1,95 @@
+// Settlements and releases on their way to the ledger. The client never waits for one; a fault is tried again until it is answered.
+import type { ReleaseMove, ReleaseOutcome, SettleMove, SettleOutcome } from '../core/reservation.ts'
+import { OUTBOX_KEEP_MS, OUTBOX_MAX, OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS } from '../limits.ts'
+import type { Ledger, Telemetry } from '../ports.ts'
+import type { StoreTime } from './store-time.ts'
+
+type Move = { readonly sinceMs: number } & (
+  | { readonly kind: 'settle'; readonly move: SettleMove }
+  | { readonly kind: 'release'; readonly move: ReleaseMove }
+)
+type Outcome = SettleOutcome | ReleaseOutcome
+
+export interface Settler {
+  settle(move: SettleMove): void
+  release(move: ReleaseMove): void
+  /** Moves that the ledger has not answered yet. */
+  pending(): number
+  /** Waits until every move is answered, at most `ms`; answers how many were not. */
+  drain(ms: number): Promise<number>
+}
+
+/** The outbox is bounded in number and in time: what goes beyond is dropped and said, and the sweep charges its reservation. */
+export function createSettler(ledger: Ledger, time: StoreTime, telemetry: Telemetry): Settler {
+  let pending = 0
+  let faults = 0
+  let waiting: Move[] = []
+  let timer: NodeJS.Timeout | null = null
+  let drained: (() => void) | null = null
+
+  const send = async (move: Move): Promise<void> => {
+    const outcome = move.kind === 'settle' ? await ledger.settle(move.move) : await ledger.release(move.move)
+    if ('storeMs' in outcome) time.saw(outcome.storeMs)
+    if (outcome.kind === 'unavailable' || outcome.kind === 'clock-skew') {
+      retry(move, outcome.kind)
+      return
+    }
+    faults = 0
+    answered()
+    note(telemetry, move, outcome)
+  }
+
+  const retry = (move: Move, fault: string): void => {
+    telemetry.ledgerError(fault)
+    if (waiting.length >= OUTBOX_MAX || time.now() - move.sinceMs > OUTBOX_KEEP_MS) {
+      telemetry.fault('a settlement is left to the sweep', { id: move.move.id, waiting: waiting.length })
+      answered()
+      return
+    }
+    waiting.push(move)
+    timer ??= setTimeout(resend, Math.min(OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS * 2 ** faults++))
+  }
+
+  const resend = (): void => {
+    timer = null
+    const moves = waiting
+    waiting = []
+    for (const move of moves) void send(move)
+  }
+
+  const answered = (): void => {
+    pending--
+    if (pending === 0) drained?.()
+  }
+
+  const start = (move: Move): void => {
+    pending++
+    // After what is being answered now: the client waits for no part of it.
+    setImmediate(() => void send(move))
+  }
+
+  return {
+    settle: move => start({ kind: 'settle', move, sinceMs: time.now() }),
+    release: move => start({ kind: 'release', move, sinceMs: time.now() }),
+    pending: () => pending,
+    drain: async ms => {
+      if (pending === 0) return 0
+      const { promise, resolve } = Promise.withResolvers<void>()
+      drained = resolve
+      const deadline = setTimeout(resolve, ms)
+      await promise
+      clearTimeout(deadline)
+      if (timer !== null) clearTimeout(timer)
+      return pending
+    },
+  }
+}
+
+function note(telemetry: Telemetry, move: Move, outcome: Outcome): void {
+  if (outcome.kind === 'settled-over') {
+    // Every USD line of a reservation brings the same amount, so one of them tells the overrun.
+    telemetry.overrun(outcome.overrun.find((_, index) => move.move.lines[index]?.unit === 'USD') ?? 0n)
+  }
+  if (outcome.kind === 'conflict' || outcome.kind === 'out-of-bounds') telemetry.fault(`settlement ${outcome.kind}`, { id: move.move.id })
+  telemetry.trace(move.kind, { id: move.move.id, outcome: outcome.kind, how: move.move.how })
+}
