@@ -1,0 +1,114 @@
+// What Envoy tells of a request or an answer (headers, attributes, metadata) as plain values. Reads only; it trusts nothing to be there.
+import { isUtf8 } from 'node:buffer'
+import type { Metadata } from '@grpc/grpc-js'
+import type { HeaderList, RequestInfo, ResponseInfo } from '../enforcer/exchange.ts'
+import { JSON_DEPTH_MAX } from '../limits.ts'
+import type { ProcessingRequest, WireHeader, WireHeaders, WireStruct, WireValue } from './protos.ts'
+
+const ATTRIBUTES = 'envoy.filters.http.ext_proc'
+const CLAIMS = 'envoy.filters.http.jwt_authn'
+const NO_HEADERS: readonly WireHeader[] = []
+
+/** What the operator configured on the route, as gRPC initial metadata; a client cannot set these. */
+export type RouteSettings = RequestInfo['purser']
+
+/** The last value counts: Envoy appends a route's values to those of the filter. */
+export function routeSettings(metadata: Metadata): RouteSettings {
+  const last = (name: string): string | null => {
+    const value = metadata.get(name).at(-1)
+    return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
+  }
+  return { namespace: last('x-purser-namespace'), provider: last('x-purser-provider'), gateway: last('x-purser-gateway') }
+}
+
+/** The request as `request_headers` shows it. Pseudo-headers that are missing are empty. */
+export function requestInfo(message: ProcessingRequest, head: WireHeaders, purser: RouteSettings): RequestInfo {
+  const headers = headerList(head)
+  const fields = message.attributes?.[ATTRIBUTES]?.fields
+  const claims = message.metadataContext?.filterMetadata?.[CLAIMS]
+  return {
+    headers,
+    method: headers.get(':method') ?? '',
+    path: headers.get(':path') ?? '',
+    authority: headers.get(':authority') ?? '',
+    endOfStream: head.endOfStream === true,
+    routeName: text(fields?.['xds.route_name']),
+    sourceAddress: text(fields?.['source.address']),
+    peerUriSan: text(fields?.['connection.uri_san_peer_certificate']),
+    jwtMetadata: claims === undefined ? null : plainStruct(claims, 0),
+    purser,
+  }
+}
+
+/** The answer as `response_headers` shows it; a status that is none is 0. */
+export function responseInfo(message: ProcessingRequest, head: WireHeaders): ResponseInfo {
+  const headers = headerList(head)
+  const fields = message.attributes?.[ATTRIBUTES]?.fields
+  const status = headers.get(':status') ?? ''
+  return {
+    status: /^[1-9][0-9]{2}$/.test(status) ? Number(status) : 0,
+    headers,
+    endOfStream: head.endOfStream === true,
+    codeDetails: text(fields?.['response.code_details']),
+    flags: count(fields?.['response.flags']),
+    attempts: count(fields?.['upstream.request_attempt_count']),
+  }
+}
+
+/** Envoy's headers, in their order; names are lower-case by its protocol. Values are decoded when asked for. */
+export function headerList(head: WireHeaders): HeaderList {
+  return new EnvoyHeaders(head.headers?.headers ?? NO_HEADERS)
+}
+
+class EnvoyHeaders implements HeaderList {
+  readonly #headers: readonly WireHeader[]
+
+  constructor(headers: readonly WireHeader[]) {
+    this.#headers = headers
+  }
+
+  get(name: string): string | null {
+    for (const header of this.#headers) if (header.key === name) return decoded(header)
+    return null
+  }
+
+  getAll(name: string): readonly string[] {
+    const values: string[] = []
+    for (const header of this.#headers) if (header.key === name) values.push(decoded(header))
+    return values
+  }
+
+  *entries(): IterableIterator<readonly [string, string]> {
+    for (const header of this.#headers) yield [header.key ?? '', decoded(header)]
+  }
+}
+
+/** UTF-8 where it is that, else Latin-1, as HTTP once had it. */
+function decoded({ rawValue, value }: WireHeader): string {
+  if (rawValue === undefined || rawValue.length === 0) return value ?? ''
+  return isUtf8(rawValue) ? rawValue.toString('utf8') : rawValue.toString('latin1')
+}
+
+const text = (value: WireValue | undefined): string | null =>
+  value?.stringValue === undefined || value.stringValue === '' ? null : value.stringValue
+
+/** A whole number of 0 or more; Envoy sends some as text. */
+function count(value: WireValue | undefined): number | null {
+  const number = value?.numberValue ?? (/^[0-9]{1,15}$/.test(value?.stringValue ?? '') ? Number(value?.stringValue) : undefined)
+  return number !== undefined && Number.isSafeInteger(number) && number >= 0 ? number : null
+}
+
+function plainStruct(struct: WireStruct, depth: number): unknown {
+  // Without a prototype: a claim may be called `__proto__`.
+  const plain: Record<string, unknown> = Object.create(null)
+  for (const [name, value] of Object.entries(struct.fields ?? {})) plain[name] = plainValue(value, depth + 1)
+  return plain
+}
+
+/** What is nested deeper than any real claim is null. */
+function plainValue(value: WireValue, depth: number): unknown {
+  if (depth > JSON_DEPTH_MAX) return null
+  if (value.structValue !== undefined) return plainStruct(value.structValue, depth)
+  if (value.listValue !== undefined) return (value.listValue.values ?? []).map(member => plainValue(member, depth + 1))
+  return value.stringValue ?? value.numberValue ?? value.boolValue ?? null
+}

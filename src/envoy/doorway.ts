@@ -1,0 +1,39 @@
+// What all streams of a door share, and the two refusals that are the door's own. Holds no state of any single stream.
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { verdict } from '../core/verdict.ts'
+import type { ExchangeFactory, Refusal } from '../enforcer/exchange.ts'
+import { refusalOf } from '../enforcer/refuse.ts'
+import type { LoopLag } from './loop-lag.ts'
+import type { ProcessingRequest, Reply } from './protos.ts'
+import type { Part } from './reply.ts'
+import type { Complaints } from './wiring.ts'
+
+export type Call = ServerDuplexStream<ProcessingRequest, Reply>
+
+export interface Doorway {
+  readonly factory: ExchangeFactory
+  readonly lag: LoopLag
+  readonly complaints: Complaints
+  /** "Go on", encoded for every part. */
+  readonly goOn: Readonly<Record<Part, Buffer>>
+  /** The streams that are open. */
+  readonly streams: Set<OpenStream>
+  /** Called when the last stream has left. */
+  emptied(): void
+}
+
+export interface OpenStream {
+  /** The drain time is over: settles what can be, and leaves where that harms no client. What has no verdict yet stays. */
+  drain(): void
+  /** The server stops: ends the stream badly, so that nothing goes on unseen. */
+  abandon(): void
+}
+
+// The caller's dialect is the exchange's knowledge, and there is none yet.
+export const overloadRefusal: Refusal = refusalOf(
+  verdict('overload', 'The budget service is too busy to judge this call in time; try again in a second.'),
+  'openai',
+)
+
+/** `sentence` is for whoever operates the proxy. */
+export const wiringRefusal = (sentence: string): Refusal => refusalOf(verdict('wiring', sentence), 'openai')

@@ -1,0 +1,117 @@
+// The messages of ext_proc as this program sees them, and the service that reads and writes them. Only the fields that are used are
+// named; it decides nothing.
+import { join } from 'node:path'
+import type { ServiceDefinition } from '@grpc/grpc-js'
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader'
+
+const PROTOS = join(import.meta.dirname, '../../protos')
+const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
+
+/** A header: `rawValue` from Envoy 1.27 on, `value` from others. Absent fields are empty. */
+export interface WireHeader {
+  readonly key?: string
+  readonly value?: string
+  readonly rawValue?: Buffer
+}
+
+export interface WireHeaders {
+  readonly headers?: { readonly headers?: readonly WireHeader[] }
+  readonly endOfStream?: boolean
+}
+
+export interface WireBody {
+  readonly body?: Buffer
+  readonly endOfStream?: boolean
+}
+
+/** google.protobuf.Value: `kind` names the field that is set; none of them for a value of a kind unknown here. */
+export interface WireValue {
+  readonly kind?: string
+  readonly numberValue?: number
+  readonly stringValue?: string
+  readonly boolValue?: boolean
+  readonly structValue?: WireStruct
+  readonly listValue?: { readonly values?: readonly WireValue[] }
+}
+
+export interface WireStruct {
+  readonly fields?: Readonly<Record<string, WireValue>>
+}
+
+/** Names of BodySendMode; a number for one that is newer than the vendored protos. Absent is `NONE`. */
+export type BodyMode = string | number
+
+export interface ProcessingRequest {
+  /** Which of the six is set; absent for a kind that is newer than the vendored protos. */
+  readonly request?: 'requestHeaders' | 'responseHeaders' | 'requestBody' | 'responseBody' | 'requestTrailers' | 'responseTrailers'
+  readonly requestHeaders?: WireHeaders
+  readonly responseHeaders?: WireHeaders
+  readonly requestBody?: WireBody
+  readonly responseBody?: WireBody
+  readonly metadataContext?: { readonly filterMetadata?: Readonly<Record<string, WireStruct>> }
+  readonly attributes?: Readonly<Record<string, WireStruct>>
+  readonly observabilityMode?: boolean
+  readonly protocolConfig?: { readonly requestBodyMode?: BodyMode; readonly responseBodyMode?: BodyMode }
+}
+
+export interface HeaderMutation {
+  readonly setHeaders?: readonly { readonly header: WireHeader; readonly appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }[]
+  readonly removeHeaders?: readonly string[]
+}
+
+export interface CommonResponse {
+  readonly headerMutation?: HeaderMutation
+  readonly bodyMutation?: { readonly body: Uint8Array } | { readonly clearBody: true }
+}
+
+/** Exactly one of the first seven is set. */
+export interface ProcessingResponse {
+  readonly requestHeaders?: { readonly response: CommonResponse }
+  readonly responseHeaders?: { readonly response: CommonResponse }
+  readonly requestBody?: { readonly response: CommonResponse }
+  readonly responseBody?: { readonly response: CommonResponse }
+  readonly requestTrailers?: { readonly headerMutation?: HeaderMutation }
+  readonly responseTrailers?: { readonly headerMutation?: HeaderMutation }
+  readonly immediateResponse?: {
+    readonly status: { readonly code: number }
+    readonly headers: HeaderMutation
+    readonly body: Uint8Array
+    readonly details: string
+  }
+  readonly dynamicMetadata?: WireStruct
+}
+
+/** A reply, or one that was encoded before. */
+export type Reply = ProcessingResponse | Buffer
+
+/** All vendored protos with what they import, as text; read from disk at the first call only. */
+export function loadProtos(): PackageDefinition {
+  loaded ??= loadSync('envoy/service/ext_proc/v3/external_processor.proto', {
+    includeDirs: [PROTOS],
+    enums: String,
+    longs: Number,
+    oneofs: true,
+  })
+  return loaded
+}
+let loaded: PackageDefinition | null = null
+
+/** The service, with replies that may have been encoded before. */
+export function processorService(): ServiceDefinition {
+  const { Process } = definition()
+  const responseSerialize = (reply: object): Buffer => (Buffer.isBuffer(reply) ? reply : Process.responseSerialize(reply))
+  return { Process: { ...Process, responseSerialize } }
+}
+
+/** A reply that never varies, encoded once. */
+export function encodeReply(reply: ProcessingResponse): Buffer {
+  return definition().Process.responseSerialize(reply)
+}
+
+export const SERVICE_NAME: string = SERVICE
+
+type Definition = { readonly Process: ServiceDefinition[string] }
+
+function definition(): Definition {
+  return loadProtos()[SERVICE] as unknown as Definition
+}

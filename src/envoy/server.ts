@@ -1,0 +1,160 @@
+// The gRPC server: ext_proc, health and reflection on one port, with or without TLS. It opens, drains and stops; streams are `ext-proc.ts`.
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check'
+import type { ExchangeFactory } from '../enforcer/exchange.ts'
+import { GRPC_KEEPALIVE_MS, GRPC_KEEPALIVE_TIMEOUT_MS, GRPC_MESSAGE_BYTES_MAX } from '../limits.ts'
+import type { Clock } from '../ports.ts'
+import type { Call, Doorway } from './doorway.ts'
+import { ExchangeStream } from './ext-proc.ts'
+import { LoopLag } from './loop-lag.ts'
+import { loadProtos, processorService, SERVICE_NAME } from './protos.ts'
+import { continueReplies } from './reply.ts'
+import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
+import { Complaints, type DoorLog } from './wiring.ts'
+
+/** Paths of PEM files. With a client CA, only clients with a certificate of it are let in. */
+export interface DoorTls {
+  readonly cert: string
+  readonly key: string
+  readonly clientCa: string | null
+}
+
+export interface DoorOptions {
+  /** `host:port`; port 0 for any free one. */
+  readonly listen: string
+  readonly tls: DoorTls | null
+  readonly clock: Clock
+  readonly log: DoorLog
+}
+
+/** Health is asked for the whole server and for ext_proc by name. */
+const HEALTH_NAMES = ['', SERVICE_NAME]
+
+/**
+ * Opens the door: proves the stream-reset cure, binds, and serves. It is NOT_SERVING until {@link Door.serve} is called.
+ * @throws with a sentence that names the port or the file that is wrong.
+ */
+export async function openDoor(factory: ExchangeFactory, options: DoorOptions): Promise<Door> {
+  cureStreamResets()
+  await proveStreamResets()
+  const door = new Door(factory, options)
+  await door.bind(options)
+  return door
+}
+
+export class Door {
+  readonly #server: Server
+  readonly #health = new HealthImplementation()
+  readonly #doorway: Doorway
+  #onEmpty: (() => void)[] = []
+  #port = 0
+
+  constructor(factory: ExchangeFactory, { clock, log }: DoorOptions) {
+    this.#server = new Server({
+      'grpc.max_receive_message_length': GRPC_MESSAGE_BYTES_MAX,
+      'grpc.max_send_message_length': GRPC_MESSAGE_BYTES_MAX,
+      // A gateway that vanished without a word is noticed, and its exchanges are settled.
+      'grpc.keepalive_time_ms': GRPC_KEEPALIVE_MS,
+      'grpc.keepalive_timeout_ms': GRPC_KEEPALIVE_TIMEOUT_MS,
+      'grpc.enable_channelz': 0,
+    })
+    this.#doorway = {
+      factory,
+      lag: new LoopLag(clock),
+      complaints: new Complaints(log, clock),
+      goOn: continueReplies(),
+      streams: new Set(),
+      emptied: () => this.#emptied(),
+    }
+    this.#server.addService(processorService(), { Process: (call: Call) => void new ExchangeStream(call, this.#doorway) })
+    this.#setHealth('NOT_SERVING')
+    this.#health.addToServer(this.#server)
+    const health = loadSync(healthProto, { longs: String, enums: String })
+    new ReflectionService({ ...loadProtos(), ...health }, { services: [SERVICE_NAME, 'grpc.health.v1.Health'] }).addToServer(this.#server)
+  }
+
+  /** The port that is bound. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** Exchanges that are open now. */
+  get open(): number {
+    return this.#doorway.streams.size
+  }
+
+  /** Tells health checks that calls are welcome. */
+  serve(): void {
+    this.#setHealth('SERVING')
+  }
+
+  async bind({ listen, tls }: DoorOptions): Promise<void> {
+    const credentials = tls === null ? ServerCredentials.createInsecure() : secure(tls)
+    try {
+      this.#port = await new Promise((resolve, reject) => {
+        this.#server.bindAsync(listen, credentials, (fault, port) => (fault === null ? resolve(port) : reject(fault)))
+      })
+    } catch (fault) {
+      this.stop()
+      throw new Error(`cannot listen on '${listen}' for gRPC: ${fault instanceof Error ? fault.message : fault}`)
+    }
+  }
+
+  /** NOT_SERVING and GOAWAY at once, no new exchanges; open ones go on. Resolves when the last of them is over. */
+  drain(): Promise<void> {
+    this.#setHealth('NOT_SERVING')
+    // Its callback would wait for health watchers too; what counts here are the exchanges.
+    this.#server.tryShutdown(() => {})
+    return this.#empty()
+  }
+
+  /** The drain time is over: every open exchange settles what it knows, and leaves where no client is harmed. */
+  settleOpen(): void {
+    for (const stream of [...this.#doorway.streams]) stream.drain()
+  }
+
+  /** Breaks off what is left. After this no exchange is open and nothing listens; connections go when their last stream has. */
+  stop(): void {
+    this.#doorway.lag.stop()
+    for (const stream of [...this.#doorway.streams]) stream.abandon()
+    this.#server.tryShutdown(() => {})
+  }
+
+  #setHealth(status: 'SERVING' | 'NOT_SERVING'): void {
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, status)
+  }
+
+  #empty(): Promise<void> {
+    if (this.open === 0) return Promise.resolve()
+    return new Promise(resolve => this.#onEmpty.push(resolve))
+  }
+
+  #emptied(): void {
+    const waiting = this.#onEmpty
+    this.#onEmpty = []
+    for (const resolve of waiting) resolve()
+  }
+}
+
+function secure({ cert, key, clientCa }: DoorTls): ServerCredentials {
+  const pair = { cert_chain: pem(cert, 'certificate'), private_key: pem(key, 'key') }
+  try {
+    // Here, because the server would only notice when it binds, and not say which file it was.
+    createSecureContext({ cert: pair.cert_chain, key: pair.private_key })
+    return ServerCredentials.createSsl(clientCa === null ? null : pem(clientCa, 'client CA'), [pair], clientCa !== null)
+  } catch (fault) {
+    throw new Error(`the TLS files ${cert} and ${key} are not a pair that can be served: ${fault instanceof Error ? fault.message : fault}`)
+  }
+}
+
+function pem(path: string, what: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (fault) {
+    throw new Error(`cannot read the TLS ${what} ${path}: ${fault instanceof Error ? fault.message : fault}`)
+  }
+}
