@@ -1,0 +1,120 @@
+// The service: start, ready, drain, stop, in this order and no other. Knows the parts by their ports; main brings the adapters.
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Config, splitAddress } from '../config.ts'
+import type { BudgetKey } from '../core/budget.ts'
+import { type Enforcer, exchangeFactory } from '../enforcer/enforcer.ts'
+import type { ExchangeFactory } from '../enforcer/exchange.ts'
+import { createSettler } from '../enforcer/settle.ts'
+import { createStoreTime, mintHolder } from '../enforcer/store-time.ts'
+import { startKeeper } from '../enforcer/sweep.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, Telemetry, TokenCounter } from '../ports.ts'
+
+/** The gRPC door as serve sees it. */
+export interface Door {
+  readonly port: number
+  /** Tells health checks that calls are welcome. */
+  serve(): void
+  /** NOT_SERVING and GOAWAY at once; open streams go on. Resolves when none is left. */
+  drain(): Promise<void>
+  /** The drain time is over: open exchanges settle what they know, and leave where no client is harmed. */
+  settleOpen(): void
+  stop(): void
+}
+
+export interface Wiring {
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  say(message: string, fields: Readonly<Record<string, unknown>>): void
+  openLedger(config: Config, clock: Clock): Promise<Ledger>
+  /** `sawBudget` is told every budget that the ledger knows at start, so that partitions are counted on from there. */
+  openPolicies(config: Config): Promise<{ policies: PolicySource; sawBudget(key: BudgetKey): void }>
+  openPrices(policies: PolicySource): PriceSource
+  /** Absent: policies that ask for a tokenizer get the bound by bytes. */
+  readonly tokens?: TokenCounter
+  openDoor(config: Config, factory: ExchangeFactory): Promise<Door>
+  openHttp(config: Config, parts: { ledger: Ledger; policies: PolicySource; nowMs(): number; notReady(): string | null }): Promise<Server>
+}
+
+const SETTLE_AT_STOP_MS = 5_000
+
+/** Runs until `stop` resolves; answers the exit code. Throws where a part cannot be opened, with a sentence that says which and why. */
+export async function serve(config: Config, wiring: Wiring, stop: Promise<string>): Promise<number> {
+  const { clock, telemetry, say } = wiring
+  const { policies, sawBudget } = await wiring.openPolicies(config)
+  policies.onChange(change => {
+    if (change.kind === 'accepted') say('policies changed', { objects: change.objects, warnings: change.warnings })
+    else telemetry.fault('policies refused, the last good set stays in force', { problems: change.problems.join('\n') })
+  })
+  const prices = wiring.openPrices(policies)
+  const ledger = await wiring.openLedger(config, clock)
+  const time = createStoreTime(clock)
+  const holder = mintHolder()
+  const settler = createSettler(ledger, time, telemetry)
+  const enforcer: Enforcer = {
+    ledger,
+    policies,
+    prices,
+    clock,
+    telemetry,
+    settler,
+    time,
+    holder,
+    identity: config,
+    unbudgeted: config.unbudgeted,
+    ...(wiring.tokens === undefined ? {} : { tokens: wiring.tokens }),
+  }
+
+  let notReady: string | null = 'starting'
+  const http = await wiring.openHttp(config, { ledger, policies, nowMs: () => time.now(), notReady: () => notReady })
+  const door = await wiring.openDoor(
+    config,
+    exchangeFactory(enforcer, () => notReady === null),
+  )
+  const keeper = startKeeper(ledger, time, holder, telemetry)
+  await keeper.started
+  await recallBudgets(ledger, sawBudget)
+  door.serve()
+  notReady = null
+  const httpPort = (http.address() as AddressInfo).port
+  say('ready', {
+    grpc: `${splitAddress(config.grpcListen).host}:${door.port}`,
+    http: `${splitAddress(config.httpListen).host}:${httpPort}`,
+  })
+
+  const why = await stop
+  notReady = 'draining'
+  say('draining', { why, seconds: config.drainSeconds })
+  const drained = await within(door.drain(), config.drainSeconds * 1_000)
+  if (!drained) door.settleOpen()
+  // What the door closes now is settled, so it is closed before the outbox is drained.
+  door.stop()
+  const lost = await settler.drain(SETTLE_AT_STOP_MS)
+  keeper.stop()
+  http.close()
+  http.closeAllConnections()
+  await wiring.tokens?.close()
+  await policies.close()
+  await ledger.close()
+  say('stopped', { drained, settlementsLeftToTheSweep: lost })
+  return 0
+}
+
+async function recallBudgets(ledger: Ledger, sawBudget: (key: BudgetKey) => void): Promise<void> {
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: Awaited<ReturnType<Ledger['list']>> = await ledger.list({ prefix: '', cursor, count: 1_000 })
+    if (page.kind !== 'read') return
+    for (const { key } of page.value.budgets) sawBudget(key)
+    cursor = page.value.next
+  }
+}
+
+/** Whether `work` ended within `ms`. */
+async function within(work: Promise<void>, ms: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(resolve, ms, false)
+  void work.then(() => resolve(true))
+  const ended = await promise
+  clearTimeout(timer)
+  return ended
+}

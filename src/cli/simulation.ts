@@ -1,0 +1,188 @@
+// One policy set and one ledger in memory, and recorded exchanges run against them in their order and at their time.
+import { type Call, NO_TEXT } from '../core/call.ts'
+import { formatUsd } from '../core/money.ts'
+import type { SubjectBinding } from '../core/policy.ts'
+import { mergeRules } from '../core/rules.ts'
+import type { Subject } from '../core/subject.ts'
+import { admit } from '../enforcer/admit.ts'
+import { amountsFor, chargeOf, type Ending } from '../enforcer/charge.ts'
+import { considerHead, type HeadConsidered } from '../enforcer/consider.ts'
+import type { RequestInfo } from '../enforcer/exchange.ts'
+import { sha256 } from '../enforcer/identify.ts'
+import { openAnswerMeter } from '../enforcer/meter.ts'
+import { planCall } from '../enforcer/plan.ts'
+import { providerFor } from '../enforcer/provider.ts'
+import { readBody } from '../enforcer/read.ts'
+import { requestHead } from '../enforcer/request.ts'
+import { createStoreTime, mintHolder } from '../enforcer/store-time.ts'
+import { countTokens } from '../enforcer/tokens.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, TokenCounter } from '../ports.ts'
+import type { Format } from '../wire/format.ts'
+import { findEndpoint } from '../wire/formats.ts'
+import type { Recorded } from './recorded.ts'
+import { type Asked, blank, estimateAlone, estimateJson, type Simulated, usageJson } from './simulated.ts'
+
+interface Feed {
+  readonly chunk: number | null
+  readonly cut: number | null
+}
+
+const IDENTITY = { defaultNamespace: 'default', requireKey: false, trustedHeaders: [], trustXfcc: false, jwtPayloadKey: null }
+
+export interface Simulation {
+  run(recorded: Recorded, feed: Feed): Promise<Simulated>
+}
+
+export function createSimulation(
+  policies: PolicySource,
+  prices: PriceSource,
+  openLedger: (clock: Clock) => Ledger,
+  tokens?: TokenCounter,
+): Simulation {
+  let nowMs = Date.now()
+  const clock: Clock = { wallMs: () => nowMs, monotonicMs: () => nowMs }
+  const ledger = openLedger(clock)
+  const time = createStoreTime(clock)
+  const holder = mintHolder()
+  const rules = { policies, prices, clock, time, identity: IDENTITY, unbudgeted: 'allow' } as const
+
+  const run = async (recorded: Recorded, feed: Feed): Promise<Simulated> => {
+    // Time only moves on: a store's clock never runs backwards, whatever the order of the recordings.
+    nowMs = Math.max(nowMs, recorded.timeMs ?? nowMs)
+    await ledger.beat(holder)
+    const info = requestInfo(recorded)
+    const subject = subjectOf(recorded, policies)
+    const considered = considerHead(info, rules, subject)
+    const head = requestHead(info)
+    const endpoint = findEndpoint(head)
+    const early = considered.kind === 'metered' ? null : earlyDecision(considered)
+    if (endpoint.kind === 'unknown') return { ...blank(recorded.id), ...early }
+    const { format } = endpoint
+    if (format === null) return { ...blank(recorded.id), ...early }
+    if (endpoint.kind === 'free') {
+      // It costs nothing, and its answer still tells of tokens: of a call that was paid for before.
+      return { ...blank(recorded.id), ...early, format: format.name, usage: await usageOfUnread(recorded, feed, format, endpoint.endpoint) }
+    }
+    const reader = format.openReader(head, endpoint.endpoint)
+    const read = await readBody(reader, recorded.request.body, info.headers.get('content-encoding'))
+    if (read.kind !== 'call') {
+      const usage = await usageOfUnread(recorded, feed, format, endpoint.endpoint)
+      return { ...blank(recorded.id), format: format.name, usage, ...(early ?? { outcome: 'refused', reason: read.kind }) }
+    }
+    const { call } = read
+    const book = prices.current()
+    const provider = providerFor({ info, head }, call, book)
+    const ending = await meterRecorded(recorded, feed, call, format)
+    const bound = considered.kind === 'metered' ? considered.request.bound : null
+    const counted = bound === null ? null : await countTokens(tokens, bound, read.plain)
+    const asked = { call, provider, book, nowMs, counted }
+    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, ending)
+    return {
+      ...blank(recorded.id),
+      format: format.name,
+      model: call.models[0] ?? null,
+      ...decided,
+      estimate: estimateJson(decided.estimate ?? estimateAlone(asked, bound?.rules ?? mergeRules([]))),
+      usage: usageJson(ending, asked),
+    }
+  }
+
+  const usageOfUnread = async (recorded: Recorded, feed: Feed, format: Format, endpoint: string): Promise<Simulated['usage']> => {
+    const call = unreadCall(format, endpoint, recorded)
+    return usageJson(await meterRecorded(recorded, feed, call, format), { call, provider: null, book: prices.current(), nowMs })
+  }
+
+  const decide = async (asked: Asked, bound: SubjectBinding, ending: Ending) => {
+    const planned = planCall({ ...asked, bound, mayInject: asked.provider !== null })
+    if (planned.kind === 'unmetered') return { outcome: 'unmetered', reason: planned.kind, estimate: null, chargedUsd: '0' } as const
+    if (planned.kind === 'refused') return { outcome: 'refused', reason: planned.verdict.reason, estimate: null, chargedUsd: '0' } as const
+    const { plan } = planned
+    const admission = await admit(ledger, time, holder, plan)
+    if (admission.kind !== 'reserved') {
+      return { outcome: 'refused', reason: admission.verdict.reason, estimate: plan.estimate, chargedUsd: '0' } as const
+    }
+    const { reservation } = admission
+    const charge = chargeOf(plan, ending, nowMs)
+    const amounts = amountsFor(reservation.lines, charge)
+    await ledger.settle({ ...reservation, holder, amounts, proven: charge.proven, how: charge.how })
+    return { outcome: 'admitted', reason: null, estimate: plan.estimate, chargedUsd: formatUsd(charge.cost ?? 0n) } as const
+  }
+  return { run }
+}
+
+function earlyDecision(considered: Exclude<HeadConsidered, { kind: 'metered' }>): Pick<Simulated, 'outcome' | 'reason'> {
+  return considered.kind === 'pass'
+    ? { outcome: 'unmetered', reason: considered.why }
+    : { outcome: 'refused', reason: considered.verdict.reason }
+}
+
+/** Feeds the recorded answer, whatever the verdict was. */
+async function meterRecorded({ response }: Recorded, feed: Feed, call: Call, format: Format): Promise<Ending> {
+  if (response.status < 200 || response.status > 299) return { kind: 'error' }
+  const info = { status: response.status, headers: response.headers, endOfStream: false, codeDetails: null, flags: null, attempts: null }
+  const meter = openAnswerMeter(format, call, info, false)
+  if (meter === null) return { kind: 'unread' }
+  const { body } = response
+  const end = Math.min(body.length, feed.cut ?? body.length)
+  const step = feed.chunk ?? Math.max(1, end)
+  for (let at = 0; at < end; at += step) meter.push(body.subarray(at, Math.min(end, at + step)), false)
+  const { promise, resolve } = Promise.withResolvers<Ending>()
+  meter.finish(end === body.length, resolve)
+  return promise
+}
+
+function requestInfo({ request }: Recorded): RequestInfo {
+  return {
+    headers: request.headers,
+    method: request.method,
+    path: request.path,
+    authority: request.host,
+    endOfStream: request.body.length === 0,
+    routeName: null,
+    sourceAddress: null,
+    peerUriSan: null,
+    jwtMetadata: null,
+    purser: { namespace: null, provider: null, gateway: null },
+  }
+}
+
+/** Null where the exchange names no subject: then it is found as it is for live calls. */
+function subjectOf({ subject }: Recorded, policies: PolicySource): Subject | null {
+  if (subject === null) return null
+  const key = subject.key === null ? null : policies.current().keyByHash(sha256(subject.key))
+  return {
+    route: { namespace: IDENTITY.defaultNamespace, name: '' },
+    gateway: null,
+    accessKey: key,
+    credential: subject.key === null ? null : sha256(subject.key),
+    attributes: new Map([...(key?.attributes ?? []), ...subject.attributes]),
+    claims: new Map(),
+    serviceAccount: null,
+    headers: new Map(),
+  }
+}
+
+/** Stands for a call whose body could not be read, so that its answer is metered all the same. */
+function unreadCall(format: Format, endpoint: string, { response }: Recorded): Call {
+  return {
+    format: format.name,
+    endpoint,
+    models: [],
+    text: NO_TEXT,
+    inputTokenIds: 0n,
+    inputItems: 0,
+    tools: false,
+    media: [],
+    opaqueInputs: [],
+    serverTools: [],
+    generates: true,
+    outputBound: null,
+    outputDefault: null,
+    choices: 1n,
+    streaming: /event-stream/.test(response.headers.get('content-type') ?? ''),
+    usageAsked: true,
+    serviceTier: null,
+    cacheWrite: 'none',
+    background: false,
+  }
+}

@@ -1,0 +1,142 @@
+// Flags and environment become one frozen Config. The only reader of process.env; every flag has a PURSER_ twin, and flags win.
+import { parseArgs } from 'node:util'
+
+export interface Config {
+  readonly policies: string
+  readonly ledger: string
+  readonly ledgerName: string
+  readonly ledgerStreamMax: number
+  readonly grpcListen: string
+  readonly httpListen: string
+  readonly defaultNamespace: string
+  readonly requireKey: boolean
+  readonly unbudgeted: 'allow' | 'deny'
+  readonly trustedHeaders: readonly string[]
+  readonly trustXfcc: boolean
+  readonly jwtPayloadKey: string | null
+  readonly httpTokenFile: string | null
+  readonly drainSeconds: number
+  readonly logLevel: string
+  readonly grpcTlsCert: string | null
+  readonly grpcTlsKey: string | null
+  readonly grpcTlsClientCa: string | null
+}
+
+/** A flag or variable that cannot be used; the message names it and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+interface Flag {
+  readonly type: 'string' | 'boolean'
+  readonly value: string
+  readonly help: string
+}
+
+/** Every flag of `serve`: its default (empty for none) and one line of help. */
+export const FLAGS: Readonly<Record<string, Flag>> = {
+  policies: { type: 'string', value: './policies', help: 'folder of policy objects (YAML)' },
+  ledger: { type: 'string', value: 'sqlite:./purser.db', help: 'sqlite:FILE, memory: or redis://HOST:PORT' },
+  'ledger-name': { type: 'string', value: 'default', help: 'name of this installation inside a shared Redis' },
+  'ledger-stream-max': { type: 'string', value: '200000', help: 'entries kept in the ledger stream of Redis; SQLite keeps 35 days' },
+  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls' },
+  'http-listen': { type: 'string', value: '127.0.0.1:9003', help: 'HOST:PORT of health, metrics and /v1' },
+  'default-namespace': { type: 'string', value: 'default', help: 'namespace of calls whose route names none' },
+  'require-key': { type: 'boolean', value: '', help: 'refuse calls whose credential no AccessKey holds' },
+  unbudgeted: { type: 'string', value: 'allow', help: 'allow or deny calls that no policy can bind' },
+  'trusted-headers': { type: 'string', value: '', help: 'request headers that policies may use, comma-separated' },
+  'trust-xfcc': { type: 'boolean', value: '', help: 'take the SPIFFE id from x-forwarded-client-cert' },
+  'jwt-payload-key': { type: 'string', value: '', help: 'which verified payload holds the claims, where there are several' },
+  'http-token-file': { type: 'string', value: '', help: 'file with the bearer token for /v1 beyond loopback' },
+  'drain-seconds': { type: 'string', value: '50', help: 'how long open streams are metered on after SIGTERM' },
+  'log-level': { type: 'string', value: 'info', help: 'trace, debug, info, warn, error or fatal' },
+  'grpc-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate of the gRPC server' },
+  'grpc-tls-key': { type: 'string', value: '', help: 'PEM file: its key' },
+  'grpc-tls-client-ca': { type: 'string', value: '', help: 'PEM file: the CA that client certificates must be signed by' },
+}
+
+/** Reads `args` over `env` over the defaults. Throws {@link ConfigError} naming the flag. */
+export function parseConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const text = readFlags(args, env)
+  const on = (name: string): boolean => oneOf(name, text(name) || 'false', ['true', 'false']) === 'true'
+  const optional = (name: string): string | null => text(name) || null
+  const config: Config = {
+    policies: text('policies'),
+    ledger: ledgerAddress(text('ledger')),
+    ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
+    ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, 100_000_000),
+    grpcListen: address('grpc-listen', text('grpc-listen')),
+    httpListen: address('http-listen', text('http-listen')),
+    defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
+    requireKey: on('require-key'),
+    unbudgeted: oneOf('unbudgeted', text('unbudgeted'), ['allow', 'deny']) as 'allow' | 'deny',
+    trustedHeaders: headerNames(text('trusted-headers')),
+    trustXfcc: on('trust-xfcc'),
+    jwtPayloadKey: optional('jwt-payload-key'),
+    httpTokenFile: optional('http-token-file'),
+    drainSeconds: whole('drain-seconds', text('drain-seconds'), 0, 3_600),
+    logLevel: oneOf('log-level', text('log-level'), ['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+    grpcTlsCert: optional('grpc-tls-cert'),
+    grpcTlsKey: optional('grpc-tls-key'),
+    grpcTlsClientCa: optional('grpc-tls-client-ca'),
+  }
+  if ((config.grpcTlsCert === null) !== (config.grpcTlsKey === null)) {
+    throw new ConfigError('--grpc-tls-cert and --grpc-tls-key go together')
+  }
+  return Object.freeze(config)
+}
+
+/** The process's environment, for main alone. */
+// biome-ignore lint/style/noProcessEnv: this file is its one reader
+export const processEnv: Readonly<Record<string, string | undefined>> = process.env
+
+/** Splits `HOST:PORT`, with brackets around an IPv6 host; the text was checked by {@link parseConfig}. */
+export function splitAddress(text: string): { readonly host: string; readonly port: number } {
+  const at = text.lastIndexOf(':')
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
+}
+
+function readFlags(args: readonly string[], env: Readonly<Record<string, string | undefined>>): (name: string) => string {
+  const options = Object.fromEntries(Object.entries(FLAGS).map(([name, flag]) => [name, { type: flag.type }]))
+  let values: Record<string, string | boolean | undefined>
+  try {
+    values = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as typeof values
+  } catch (error) {
+    throw new ConfigError(`${error instanceof Error ? error.message.split('. ')[0] : error}; see 'purser serve --help'`)
+  }
+  return name => String(values[name] ?? env[`PURSER_${name.toUpperCase().replaceAll('-', '_')}`] ?? FLAGS[name]?.value ?? '')
+}
+
+function ledgerAddress(text: string): string {
+  if (/^sqlite:.+/.test(text) || text === 'memory:' || /^rediss?:\/\/.+/.test(text)) return text
+  throw new ConfigError(`--ledger ${text}: not a ledger; allowed: sqlite:FILE, memory:, redis://HOST:PORT or rediss://HOST:PORT`)
+}
+
+function address(name: string, text: string): string {
+  const port = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)?.[1]
+  if (port === undefined || Number(port) > 65_535)
+    throw new ConfigError(`--${name} ${text}: allowed: HOST:PORT, for instance 127.0.0.1:9002`)
+  return text
+}
+
+function whole(name: string, text: string, min: number, max: number): number {
+  if (!/^\d{1,12}$/.test(text) || Number(text) < min || Number(text) > max) {
+    throw new ConfigError(`--${name} ${text}: allowed: a whole number from ${min} to ${max}`)
+  }
+  return Number(text)
+}
+
+function oneOf(name: string, text: string, allowed: readonly string[]): string {
+  if (!allowed.includes(text)) throw new ConfigError(`--${name} ${text}: allowed: ${allowed.join(', ')}`)
+  return text
+}
+
+function pattern(name: string, text: string, allowed: RegExp, words: string): string {
+  if (!allowed.test(text)) throw new ConfigError(`--${name} ${text}: allowed: ${words}`)
+  return text
+}
+
+function headerNames(text: string): readonly string[] {
+  const names = text.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim().toLowerCase()]))
+  return names.map(name => pattern('trusted-headers', name, /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'header names, comma-separated'))
+}

@@ -1,0 +1,29 @@
+// The Telemetry port over metrics and logs.
+import type { Telemetry } from '../ports.ts'
+import type { Log, RefusalSums } from './logs.ts'
+import type { Metrics } from './metrics.ts'
+
+export function createTelemetry(metrics: Metrics, log: Log, refusals: RefusalSums): Telemetry {
+  const debug = log.isLevelEnabled('debug')
+  return {
+    decided: (decision, reason, seconds) => {
+      metrics.decisions.inc({ decision, reason })
+      metrics.decisionSeconds.observe({ decision }, seconds)
+      if (decision === 'refused') refusals.add(reason)
+    },
+    closed: how => metrics.closed.inc({ how }),
+    ledgerError: kind => metrics.ledgerErrors.inc({ kind }),
+    estimateViolated: model => {
+      metrics.estimateViolations.inc({ model })
+      log.warn({ model }, 'a call cost more than its estimate')
+    },
+    overrun: nanoUsd => metrics.overrunUsd.inc(Number(nanoUsd) / 1e9),
+    contradicted: format => metrics.contradictions.inc({ format }),
+    tokensUsed: (kind, model, count) =>
+      metrics.tokenUsage.observe({ gen_ai_token_type: kind, gen_ai_response_model: model }, Number(count)),
+    trace: (what, fields) => {
+      if (debug) log.debug(fields, what)
+    },
+    fault: (what, fields) => log.warn(fields, what),
+  }
+}

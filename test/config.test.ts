@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { ConfigError, FLAGS, parseConfig, splitAddress } from '../src/config.ts'
+
+describe('the configuration', () => {
+  it('has the documented defaults', () => {
+    expect(parseConfig([], {})).toMatchObject({
+      policies: './policies',
+      ledger: 'sqlite:./purser.db',
+      grpcListen: '127.0.0.1:9002',
+      httpListen: '127.0.0.1:9003',
+      drainSeconds: 50,
+      unbudgeted: 'allow',
+      requireKey: false,
+      trustedHeaders: [],
+    })
+  })
+
+  it('takes flags over the environment over defaults', () => {
+    const env = { PURSER_LEDGER_NAME: 'blue', PURSER_DRAIN_SECONDS: '7', PURSER_REQUIRE_KEY: 'true' }
+    expect(parseConfig(['--ledger-name', 'green'], env)).toMatchObject({ ledgerName: 'green', drainSeconds: 7, requireKey: true })
+  })
+
+  it.each([
+    [['--ledger', 'postgres://x'], /sqlite:FILE/],
+    [['--drain-seconds', '-1'], /drain-seconds/],
+    [['--drain-seconds', '1e3'], /whole number/],
+    [['--grpc-listen', 'localhost'], /HOST:PORT/],
+    [['--grpc-listen', '127.0.0.1:70000'], /HOST:PORT/],
+    [['--unbudgeted', 'maybe'], /allow, deny/],
+    [['--log-level', 'loud'], /trace, debug/],
+    [['--nonsense'], /nonsense/],
+    [['--trusted-headers', 'x-team,bad header'], /header names/],
+    [['--ledger-name', 'a{b}'], /ledger-name/],
+    [['--grpc-tls-cert', 'c.pem'], /go together/],
+  ])('refuses %j in a sentence', (args, message) => {
+    expect(() => parseConfig(args, {})).toThrow(ConfigError)
+    expect(() => parseConfig(args, {})).toThrow(message)
+  })
+
+  it('reads a list of headers', () => {
+    expect(parseConfig(['--trusted-headers', 'X-Team, x-user'], {}).trustedHeaders).toEqual(['x-team', 'x-user'])
+  })
+
+  it('splits addresses', () => {
+    expect(splitAddress('[::1]:80')).toEqual({ host: '::1', port: 80 })
+    expect(splitAddress('0.0.0.0:9002')).toEqual({ host: '0.0.0.0', port: 9002 })
+  })
+
+  it('has help for every flag', () => {
+    for (const { help } of Object.values(FLAGS)) expect(help).not.toBe('')
+  })
+})
