@@ -1,0 +1,49 @@
+# What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+SHELL := /bin/sh
+
+reports := .cache/reports
+# npm puts node_modules/.bin first in PATH, so that its scripts run on the checkout's own Node, whatever the machine has.
+run := npm run --silent
+
+help:
+	@echo 'make setup   dependencies (npm ci), Envoy and Redis; downloads are kept in ~/.cache/purser'
+	@echo 'make demo    a real Envoy, a fake provider, example budgets; until Ctrl-C'
+	@echo '             (make demo DEMO_ARGS=--once ends by itself)'
+	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
+	@echo 'make check   the quick gates only: format, lint, types, unused code'
+	@echo 'make bench   Envoy alone, with a bare ext_proc echo, and with Purser, side by side'
+	@echo 'make clean   removes what setup and tests made in this folder; ledgers and ~/.cache/purser stay'
+
+setup: node_modules-of-lock
+	@scripts/envoy >/dev/null
+	@scripts/redis-server >/dev/null
+
+# Keyed by the content of the lock file: a checkout's timestamps say nothing, and npm ci is not repeated for them.
+.PHONY: node_modules-of-lock
+node_modules-of-lock:
+	@command -v npm >/dev/null || { echo "setup: npm is needed: run 'apt-get install npm', or install Node from nodejs.org" >&2; exit 1; }
+	@cmp -s package-lock.json node_modules/.lock-installed || { \
+	  echo 'setup: installing dependencies (once) ...' >&2; \
+	  npm ci --loglevel=error --no-audit --no-fund --no-update-notifier >&2 && cp package-lock.json node_modules/.lock-installed; }
+
+demo: setup
+	@exec bin/purser demo $(DEMO_ARGS)
+
+check: node_modules-of-lock
+	@$(run) format
+	@$(run) lint
+	@$(run) types
+	@$(run) unused
+
+test: setup check
+	@mkdir -p $(reports) && rm -f $(reports)/*.json
+	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
+	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
+
+bench: setup
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/gateway.ts
+
+clean:
+	@rm -rf node_modules .cache
