@@ -29,7 +29,14 @@ export interface Charge {
   readonly cost: NanoUsd | null
 }
 
+/** The charge of an ending; one beyond what a ledger counts contradicts itself, and is charged as estimated. */
 export function chargeOf(plan: Plan, ending: Ending, nowMs: number): Charge {
+  const charge = chargeFor(plan, ending, nowMs)
+  const countable = charge.inputTokens + charge.outputTokens <= AMOUNT_MAX && (charge.cost ?? 0n) <= AMOUNT_MAX
+  return countable ? charge : { how: 'contradiction', proven: false, ...plan.estimate, requests: 1n }
+}
+
+function chargeFor(plan: Plan, ending: Ending, nowMs: number): Charge {
   const { estimate } = plan
   const whole = { proven: false, inputTokens: estimate.inputTokens, outputTokens: estimate.outputTokens, requests: 1n, cost: estimate.cost }
   switch (ending.kind) {
@@ -59,9 +66,6 @@ function exactCharge(plan: Plan, usage: Usage, nowMs: number): Charge {
   const others = new Map(usage.elsewhere?.map(({ model }) => [model, priceOfAnswer(plan, model, nowMs)?.[0] ?? null]))
   if (usage.statedCost === null && (!priced || [...others.values()].includes(null))) return unpricedCharge(plan, usage, counts, nowMs)
   const cost = usage.statedCost ?? dearestCost(usage, price ?? [], others)
-  if (cost > AMOUNT_MAX || counts.inputTokens > AMOUNT_MAX || counts.outputTokens > AMOUNT_MAX) {
-    return { how: 'contradiction', proven: false, ...plan.estimate, requests: 1n }
-  }
   return { how: 'exact', proven: true, ...counts, cost }
 }
 

@@ -108,7 +108,7 @@ function tryAnswer({ asked, plan, status, header, body }: Answer, random: Random
   const checkReading = (): void => {
     const reading = meter.reading()
     checkNumbers(reading, 'reading', damaged.length)
-    if (typeof plan !== 'string') checkNumbers(chargeOf(plan, { kind: 'answered', reading }, NOW), 'charge', damaged.length)
+    if (typeof plan !== 'string') checkAmounts(chargeOf(plan, { kind: 'answered', reading }, NOW), 'charge')
   }
   for (const piece of pieces(damaged, random)) {
     out.push(meter.push(piece) ?? piece)
