@@ -25,7 +25,7 @@ export interface Storm {
 export const saysLater = (answer: Answer): boolean => [429, 503].includes(answer.status) && answer.headers['x-should-retry'] !== 'false'
 
 /** What a good client waits before it asks again; cut to keep tests short. */
-const waitMs = (answer: Answer): number => Math.min(Number(answer.headers['retry-after'] ?? 1), 3) * 1_000
+const waitMs = (answer: Answer): number => Math.min(Number(answer.headers['retry-after'] ?? 1), 5) * 1_000
 
 /** Runs the clients; then one more asks until it was refused for good three times running. */
 export async function storm(setting: StormSetting): Promise<Storm> {
