@@ -31,7 +31,7 @@ const FREE_TO_END: readonly (readonly [string, RegExp, string])[] = [
   ['DELETE', /\/responses\/[^/]+$/, 'delete'],
 ]
 
-/** Known ends of paths whose cost is not read; permissions and metrics call them so. */
+/** Known ends of paths, for requests to them that no format reads (another method, say); permissions and metrics call them so. */
 const KNOWN: readonly string[] = [
   'images/generations',
   'images/edits',
