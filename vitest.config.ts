@@ -7,5 +7,7 @@ export default defineConfig({
     exclude: ['test/e2e/**', 'test/redis/**', 'node_modules/**'],
     setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
+    // Ledgers in threads of their own start by the hundred: compiled once, each starts in half the time.
+    env: { NODE_COMPILE_CACHE: '.cache/compiled' },
   },
 })

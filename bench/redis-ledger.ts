@@ -4,6 +4,7 @@ import type { BudgetKey } from '../src/core/budget.ts'
 import type { Holder, Line, ReservationId } from '../src/core/reservation.ts'
 import type { Ledger } from '../src/ports.ts'
 import { openRedisLedger } from '../src/redis/ledger.ts'
+import { systemTimer } from '../src/system.ts'
 import { RedisServer } from '../test/redis/server.ts'
 
 const SECONDS = 3
@@ -21,6 +22,7 @@ function linesOf(call: number): Line[] {
     limit: 10n ** 18n,
     version: { createdMs: 1, generation: 1, grantMs: 0 },
     hard: true,
+    floor: 1_000_000n,
   }))
 }
 
@@ -57,7 +59,7 @@ async function round(ledger: Ledger, inFlight: number, seconds: number): Promise
 }
 
 const server = await RedisServer.start()
-const ledger = await openRedisLedger({ url: server.url, name: 'bench', clock: CLOCK, streamMax: 200_000 })
+const ledger = await openRedisLedger({ url: server.url, name: 'bench', clock: CLOCK, timer: systemTimer, streamMax: 200_000 })
 try {
   await round(ledger, 50, 1)
   console.log('reserve and settle, 4 lines each, on one Redis of its own (milliseconds are of the reserve)')

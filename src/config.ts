@@ -6,6 +6,10 @@ export interface Config {
   readonly ledger: string
   readonly ledgerName: string
   readonly ledgerStreamMax: number
+  readonly ledgerGuarded: number
+  readonly ledgerTlsCa: string | null
+  readonly ledgerTlsCert: string | null
+  readonly ledgerTlsKey: string | null
   readonly grpcListen: string
   readonly httpListen: string
   readonly defaultNamespace: string
@@ -36,9 +40,17 @@ interface Flag {
 /** Every flag of `serve`: its default (empty for none) and one line of help. */
 export const FLAGS: Readonly<Record<string, Flag>> = {
   policies: { type: 'string', value: './policies', help: 'folder of policy objects (YAML)' },
-  ledger: { type: 'string', value: 'sqlite:./purser.db', help: 'sqlite:FILE, memory: or redis://HOST:PORT' },
+  ledger: {
+    type: 'string',
+    value: 'sqlite:./purser.db',
+    help: 'sqlite:FILE, memory:, redis://HOST, redis+sentinel://HOST,HOST/PRIMARY, redis+cluster://HOST,HOST; rediss for TLS',
+  },
   'ledger-name': { type: 'string', value: 'default', help: 'name of this installation inside a shared Redis' },
   'ledger-stream-max': { type: 'string', value: '200000', help: 'entries kept in the ledger stream of Redis; SQLite keeps 35 days' },
+  'ledger-guarded': { type: 'string', value: '0', help: 'replicas of Redis that must have a reservation before a call leaves' },
+  'ledger-tls-ca': { type: 'string', value: '', help: "PEM file: the CA of Redis's certificate; without it, those that Node trusts" },
+  'ledger-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate to show to Redis' },
+  'ledger-tls-key': { type: 'string', value: '', help: 'PEM file: its key' },
   'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls' },
   'http-listen': { type: 'string', value: '127.0.0.1:9003', help: 'HOST:PORT of health, metrics and /v1' },
   'default-namespace': { type: 'string', value: 'default', help: 'namespace of calls whose route names none' },
@@ -65,6 +77,10 @@ export function parseConfig(args: readonly string[], env: Readonly<Record<string
     ledger: ledgerAddress(text('ledger')),
     ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
     ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, 100_000_000),
+    ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
+    ledgerTlsCa: optional('ledger-tls-ca'),
+    ledgerTlsCert: optional('ledger-tls-cert'),
+    ledgerTlsKey: optional('ledger-tls-key'),
     grpcListen: address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
     defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
@@ -83,6 +99,7 @@ export function parseConfig(args: readonly string[], env: Readonly<Record<string
   if ((config.grpcTlsCert === null) !== (config.grpcTlsKey === null)) {
     throw new ConfigError('--grpc-tls-cert and --grpc-tls-key go together')
   }
+  checkLedger(config)
   return Object.freeze(config)
 }
 
@@ -107,9 +124,21 @@ function readFlags(args: readonly string[], env: Readonly<Record<string, string 
   return name => String(values[name] ?? env[`PURSER_${name.toUpperCase().replaceAll('-', '_')}`] ?? FLAGS[name]?.value ?? '')
 }
 
+/** The text is not repeated: it may hold a password. */
 function ledgerAddress(text: string): string {
-  if (/^sqlite:.+/.test(text) || text === 'memory:' || /^rediss?:\/\/.+/.test(text)) return text
-  throw new ConfigError(`--ledger ${text}: not a ledger; allowed: sqlite:FILE, memory:, redis://HOST:PORT or rediss://HOST:PORT`)
+  if (/^sqlite:.+/.test(text) || text === 'memory:' || /^rediss?(\+sentinel|\+cluster)?:\/\/.+/.test(text)) return text
+  const allowed =
+    'sqlite:FILE, memory:, redis://HOST:PORT, redis+sentinel://HOST,HOST/PRIMARY or redis+cluster://HOST,HOST, and rediss for TLS'
+  throw new ConfigError(`--ledger: what is given is not a ledger; allowed: ${allowed}`)
+}
+
+/** A flag that would do nothing is a mistake: somebody counts on it. */
+function checkLedger({ ledger, ledgerGuarded, ledgerTlsCa, ledgerTlsCert, ledgerTlsKey }: Config): void {
+  if ((ledgerTlsCert === null) !== (ledgerTlsKey === null)) throw new ConfigError('--ledger-tls-cert and --ledger-tls-key go together')
+  if ((ledgerTlsCa ?? ledgerTlsCert) !== null && !ledger.startsWith('rediss')) {
+    throw new ConfigError('--ledger-tls-…: only for a --ledger over TLS, which begins with rediss')
+  }
+  if (ledgerGuarded > 0 && !ledger.startsWith('redis')) throw new ConfigError('--ledger-guarded: only for a --ledger in Redis')
 }
 
 function address(name: string, text: string): string {

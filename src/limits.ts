@@ -40,8 +40,18 @@ export const RETAIN_PROVEN_MS = 900_000
 export const RETAIN_UNPROVEN_MS = 86_400_000
 export const COLLECT_AFTER_MS = 7_200_000 // calendar balances live this long past their window's end
 export const VERSION_FORGET_MS = 60_000 // an older version of a limit counts again when no newer one came for this long
+export const PRESENT_EVERY_MS = 10_000 // refusals are to cost no write, but six of these must fit into the time before
 export const RESUME_GAP_MS = 5_000
+export const RECOVER_MS = 1_500 // what a recovering store waits for holders at most: Envoy's clients wait no longer either
+export const RECOVER_POLL_MS = 25
+export const HELD_CLOSED_MS = 60_000 // settlements kept to be told again to a store that lost them
+export const HELD_CLOSED_MAX = 50_000 // about 50 MB
+export const BALANCES_SEEN_MAX = 10_000 // remembered to tell after a loss what nobody accounts for
 export const LEDGER_TIMEOUT_MS = 250
+export const GUARD_WAIT_MS = 100 // for replicas to have a reservation: far above their usual lag, and the answer still comes in time
+export const GUARD_AGAIN_MS = 250 // after replicas were missing, as long as between two probes of a server that is away
+export const MEMORY_WATCH_MS = 10_000
+export const MEMORY_ALARM_RATIO = 0.8 // of maxmemory: time to act before reserves are refused
 export const ENVOY_MESSAGE_TIMEOUT_MS = 2_000 // message_timeout of the shipped configuration: every verdict comes sooner
 export const SLIDING_BUCKETS = 60
 
@@ -59,6 +69,7 @@ export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is lo
 /** The outbox of settlements while the ledger is away. */
 export const OUTBOX_MAX = 20_000 // about 20 MB; beyond it the sweep charges what is open
 export const OUTBOX_KEEP_MS = 840_000 // a minute under the retention of records: a later repeat would be charged again
+export const ARREARS_KEEP_MS = 82_800_000 // an hour under the retention of charges without a reserve
 export const OUTBOX_RETRY_MS = 100
 export const OUTBOX_RETRY_MAX_MS = 5_000
 
@@ -77,6 +88,7 @@ export const LEDGER_RULES: LedgerRules = {
   retainUnprovenMs: RETAIN_UNPROVEN_MS,
   collectAfterMs: COLLECT_AFTER_MS,
   versionForgetMs: VERSION_FORGET_MS,
+  presentEveryMs: PRESENT_EVERY_MS,
   resumeGapMs: RESUME_GAP_MS,
 }
 
@@ -85,11 +97,13 @@ export const BATCH_REQUESTS_MAX = 32
 export const BATCH_LINES_MAX = 512
 
 assert(GRPC_MESSAGE_BYTES_MAX >= 2 * BODY_BYTES_MAX, 'a message holds a replaced body beside its headers')
+assert(PRESENT_EVERY_MS * 6 <= VERSION_FORGET_MS, 'a limit in use is not forgotten')
 assert(HOLDER_STALE_MS >= 5 * BEAT_MS, 'a few lost beats kill nobody')
 assert(
   TOKENIZER_MS_MAX + 2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS,
   'a count, a reserve and its retry end before Envoy gives up',
 )
+assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
 assert(BATCH_LINES_MAX >= LINES_MAX * ALTERNATIVES_MAX, 'one request always fits a batch')
@@ -102,4 +116,5 @@ export const POLICY_FILES_MAX = 5_000 // of one folder: beyond it the path is su
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
+assert(ARREARS_KEEP_MS + 3_600_000 <= RETAIN_UNPROVEN_MS, 'nor a charge without a reserve')
 assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')

@@ -15,9 +15,10 @@ import { loadObjects } from './files/load.ts'
 import { type FolderPolicySource, openPolicyFolder } from './files/policy-folder.ts'
 import { startHttpServer } from './http/server.ts'
 import { openMemoryLedger } from './memory/ledger.ts'
-import type { Clock, Ledger, PolicySource, PriceSource } from './ports.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, Telemetry } from './ports.ts'
 import { buildPriceBook } from './prices/book.ts'
 import { createPriceSource } from './prices/source.ts'
+import { systemClock, systemRandom, systemTimer } from './system.ts'
 import { registerBudgetGauges } from './telemetry/budget-gauges.ts'
 import { createLog, sumRefusals } from './telemetry/logs.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -39,7 +40,7 @@ Checks policy objects in files and folders. Each problem is one line: file:line:
 Exit code 0 where all are valid, 1 where one is not, 2 without a path.
 `
 
-const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
+const clock = systemClock
 
 async function main([command, ...args]: readonly string[]): Promise<number> {
   assertNode()
@@ -57,6 +58,7 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
             openPrices,
             openLedger: memory,
             tokens: createTokenCounter(),
+            random: systemRandom,
             out: process.stdout,
             err: process.stderr,
           })
@@ -113,11 +115,14 @@ async function runServe(args: readonly string[]): Promise<number> {
   const log = createLog(config.logLevel)
   const metrics = createMetrics()
   const refusals = sumRefusals(log)
+  const telemetry = createTelemetry(metrics, log, refusals)
   const wiring: Wiring = {
     clock,
-    telemetry: createTelemetry(metrics, log, refusals),
+    timer: systemTimer,
+    random: systemRandom,
+    telemetry,
     say: (message, fields) => log.info(fields, message),
-    openLedger,
+    openLedger: () => openLedger(config, telemetry),
     openPolicies: async ({ policies, trustedHeaders, defaultNamespace }) => {
       const source = await openPolicies(policies, trustedHeaders, defaultNamespace)
       return { policies: source, sawBudget: key => source.partitions.seen(key) }
@@ -138,15 +143,16 @@ async function runServe(args: readonly string[]): Promise<number> {
   return code
 }
 
-async function openLedger(config: Config): Promise<Ledger> {
-  const { ledger, ledgerName, ledgerStreamMax } = config
+async function openLedger(config: Config, telemetry: Telemetry): Promise<Ledger> {
+  const { ledger, ledgerName, ledgerStreamMax, ledgerGuarded: guarded } = config
   if (ledger === 'memory:') return openMemoryLedger({ clock, streamMax: ledgerStreamMax })
   if (ledger.startsWith('sqlite:')) {
     const { openSqliteLedger } = await import('./sqlite/ledger.ts')
     return openSqliteLedger({ file: resolve(ledger.slice('sqlite:'.length)), clock })
   }
   const { openRedisLedger } = await import('./redis/ledger.ts')
-  return openRedisLedger({ url: ledger, name: ledgerName, clock, streamMax: ledgerStreamMax })
+  const tls = { ca: config.ledgerTlsCa, cert: config.ledgerTlsCert, key: config.ledgerTlsKey }
+  return openRedisLedger({ url: ledger, name: ledgerName, clock, streamMax: ledgerStreamMax, tls, guarded, telemetry, timer: systemTimer })
 }
 
 const memory = (simulated: Clock): Ledger => openMemoryLedger({ clock: simulated })

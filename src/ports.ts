@@ -1,13 +1,20 @@
 // The doors to the world, as interfaces only: adapters stand behind them, the enforcer before them. No code lives here.
+
+import type { Change } from './core/balance.ts'
 import type { BudgetKey } from './core/budget.ts'
 import type { PolicySet } from './core/policy.ts'
 import type { PriceBook } from './core/price.ts'
 import type {
+  AcknowledgeOutcome,
+  AdjustMove,
+  AdjustOutcome,
   Balance,
   BeatOutcome,
   Holder,
   LedgerFault,
   Line,
+  ObserveMove,
+  ObserveOutcome,
   ReleaseMove,
   ReleaseOutcome,
   ReservationId,
@@ -31,6 +38,8 @@ export interface Ledger {
   settle(move: SettleMove): Promise<SettleOutcome>
   release(move: ReleaseMove): Promise<ReleaseOutcome>
   beat(holder: Holder): Promise<BeatOutcome>
+  observe(move: ObserveMove): Promise<ObserveOutcome>
+  adjust(move: AdjustMove): Promise<AdjustOutcome>
   sweep(): Promise<SweepOutcome>
   /** Balances as they stand, by key and window; a budget that was never used has none. */
   read(lines: readonly { readonly key: BudgetKey; readonly window: Window }[]): Promise<ReadOutcome<readonly (Balance | null)[]>>
@@ -39,10 +48,22 @@ export interface Ledger {
   reservations(query: { readonly open: boolean; readonly cursor: string; readonly count: number }): Promise<ReadOutcome<ReservationPage>>
   /** The stream's entries after `seq`, at most `count`, oldest first. */
   entries(query: { readonly afterSeq: number; readonly count: number }): Promise<ReadOutcome<readonly LedgerEntry[]>>
+  /** The reservation that was settled under a response's hash. */
+  findByResponse(response: string): Promise<ReadOutcome<FoundReservation | null>>
+  /** Registers the exporter of the stream, which has everything up to `seq`; unread entries are kept, up to twice the stream's bound. */
+  acknowledge(seq: number): Promise<AcknowledgeOutcome>
   close(): Promise<void>
 }
 
-export type ReadOutcome<T> = { readonly kind: 'read'; readonly value: T; readonly storeMs: number } | LedgerFault
+/** `seq`: of the last entry when the value was read, in the same step where it is one balance or one page. */
+export type ReadOutcome<T> = { readonly kind: 'read'; readonly value: T; readonly seq: number; readonly storeMs: number } | LedgerFault
+
+export interface FoundReservation {
+  readonly id: ReservationId
+  readonly lines: readonly Line[]
+  /** The hash of the book that it was estimated with; empty where its reserve was never seen. */
+  readonly priceBook: string
+}
 
 export interface BalancePage {
   readonly budgets: readonly { readonly key: BudgetKey; readonly window: Window; readonly balance: Balance }[]
@@ -62,20 +83,27 @@ export interface ReservationPage {
   readonly next: string | null
 }
 
+export interface EntryLine {
+  readonly key: BudgetKey
+  readonly window: Window
+  readonly amount: bigint
+  readonly hard: boolean
+  /** What the move did to the balance, beside what slid out of it and what its limit did. */
+  readonly moved: Change
+  readonly balance: Balance
+}
+
 /** One mutation as the stream tells it, with each line's balance after it. */
 export interface LedgerEntry {
   readonly seq: number
   readonly storeMs: number
-  /** `reserved`, `settled`, `settled-over`, `settled-late`, `raised`, `reasserted`, `released`, `tombstoned`, `expired`, `collected`. */
+  /** One of the kinds of `core/shelf.ts`; a newer ledger may know others. */
   readonly what: string
   readonly id: string
   readonly how: string
-  readonly lines: readonly {
-    readonly key: BudgetKey
-    readonly window: Window
-    readonly amount: bigint
-    readonly balance: Balance
-  }[]
+  /** Store time of the reservation's admission, which dates its charges in sliding windows. */
+  readonly admittedMs: number
+  readonly lines: readonly EntryLine[]
 }
 
 /** Where policies come from: a set that is whole and accepted; a faulty change keeps the last good one. */
@@ -110,11 +138,27 @@ export interface Clock {
   monotonicMs(): number
 }
 
+/** Waits, on whatever clock the process runs by. */
+export interface Timer {
+  /** Calls `run` once, `ms` from now; the answer calls it off. It keeps no process alive. */
+  after(ms: number, run: () => void): () => void
+}
+
+/** Chance: for ids that nobody may guess, and for delays that are to spread. */
+export interface Random {
+  /** As many random bytes, as hex digits. */
+  hex(bytes: number): string
+  /** From 0 to below 1. */
+  fraction(): number
+}
+
 /** What is counted. Names, labels and buckets are the adapter's; no method takes content, a key or a header's value. */
 export interface Telemetry {
   decided(decision: 'admitted' | 'refused' | 'unmetered', reason: string, seconds: number): void
   closed(how: string): void
   ledgerError(kind: string): void
+  /** How much of the memory that it may use the ledger's server holds, from 0 to 1. */
+  ledgerMemory(ratio: number): void
   estimateViolated(model: string): void
   overrun(nanoUsd: bigint): void
   contradicted(format: string): void

@@ -23,6 +23,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   tokens: ADAPTER,
   telemetry: ADAPTER,
   http: ADAPTER,
+  system: ['ports'],
   config: ['limits'],
   cli: ['enforcer', 'wire', 'config', ...ADAPTER],
 }

@@ -3,12 +3,10 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Config, splitAddress } from '../config.ts'
 import type { BudgetKey } from '../core/budget.ts'
-import { type Enforcer, exchangeFactory } from '../enforcer/enforcer.ts'
+import { createEnforcer, exchangeFactory } from '../enforcer/enforcer.ts'
 import type { ExchangeFactory } from '../enforcer/exchange.ts'
-import { createSettler } from '../enforcer/settle.ts'
-import { createStoreTime, mintHolder } from '../enforcer/store-time.ts'
 import { startKeeper } from '../enforcer/sweep.ts'
-import type { Clock, Ledger, PolicySource, PriceSource, Telemetry, TokenCounter } from '../ports.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
 
 /** The gRPC door as serve sees it. */
 export interface Door {
@@ -24,6 +22,8 @@ export interface Door {
 
 export interface Wiring {
   readonly clock: Clock
+  readonly timer: Timer
+  readonly random: Random
   readonly telemetry: Telemetry
   say(message: string, fields: Readonly<Record<string, unknown>>): void
   openLedger(config: Config, clock: Clock): Promise<Ledger>
@@ -48,22 +48,11 @@ export async function serve(config: Config, wiring: Wiring, stop: Promise<string
   })
   const prices = wiring.openPrices(policies)
   const ledger = await wiring.openLedger(config, clock)
-  const time = createStoreTime(clock)
-  const holder = mintHolder()
-  const settler = createSettler(ledger, time, telemetry)
-  const enforcer: Enforcer = {
-    ledger,
-    policies,
-    prices,
-    clock,
-    telemetry,
-    settler,
-    time,
-    holder,
-    identity: config,
-    unbudgeted: config.unbudgeted,
-    ...(wiring.tokens === undefined ? {} : { tokens: wiring.tokens }),
-  }
+  const { timer, random, tokens } = wiring
+  const { unbudgeted } = config
+  const parts = { ledger, policies, prices, clock, timer, random, telemetry, identity: config, unbudgeted }
+  const enforcer = createEnforcer(tokens === undefined ? parts : { ...parts, tokens })
+  const { time, settler } = enforcer
 
   let notReady: string | null = 'starting'
   const http = await wiring.openHttp(config, { ledger, policies, nowMs: () => time.now(), notReady: () => notReady })
@@ -71,7 +60,7 @@ export async function serve(config: Config, wiring: Wiring, stop: Promise<string
     config,
     exchangeFactory(enforcer, () => notReady === null),
   )
-  const keeper = startKeeper(ledger, time, holder, telemetry)
+  const keeper = startKeeper(enforcer)
   await keeper.started
   await recallBudgets(ledger, sawBudget)
   door.serve()

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import type { Ledger, PolicySource, PriceSource, TokenCounter } from '../ports.ts'
+import type { Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
 import { parseRecorded } from './recorded.ts'
 import type { Simulated } from './simulated.ts'
 import { createSimulation, type Simulation } from './simulation.ts'
@@ -12,6 +12,7 @@ export interface SimulateWiring {
   openPrices(policies: PolicySource): PriceSource
   openLedger(clock: { wallMs(): number; monotonicMs(): number }): Ledger
   /** Absent: policies that ask for a tokenizer get the bound by bytes. */
+  readonly random: Random
   readonly tokens?: TokenCounter
   readonly out: NodeJS.WritableStream
   readonly err: NodeJS.WritableStream & { readonly isTTY?: boolean }
@@ -71,7 +72,7 @@ export async function simulate(args: readonly string[], wiring: SimulateWiring):
 
 async function open(folder: string, wiring: SimulateWiring): Promise<Simulation> {
   const policies = await wiring.openPolicies(folder)
-  return createSimulation(policies, wiring.openPrices(policies), wiring.openLedger, wiring.tokens && patient(wiring.tokens))
+  return createSimulation(policies, wiring.openPrices(policies), wiring.openLedger, wiring.random, wiring.tokens && patient(wiring.tokens))
 }
 
 /** Waits until the tokenizer is ready, so that the first exchanges are bounded as the later ones. */

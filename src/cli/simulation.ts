@@ -1,5 +1,5 @@
 // One policy set and one ledger in memory, and recorded exchanges run against them in their order and at their time.
-import { type Call, NO_TEXT } from '../core/call.ts'
+import type { Call } from '../core/call.ts'
 import { formatUsd } from '../core/money.ts'
 import type { SubjectBinding } from '../core/policy.ts'
 import { mergeRules } from '../core/rules.ts'
@@ -14,9 +14,10 @@ import { planCall } from '../enforcer/plan.ts'
 import { providerFor } from '../enforcer/provider.ts'
 import { readBody } from '../enforcer/read.ts'
 import { requestHead } from '../enforcer/request.ts'
-import { createStoreTime, mintHolder } from '../enforcer/store-time.ts'
+import { createStoreTime, mintHolder, reservationIds } from '../enforcer/store-time.ts'
 import { countTokens } from '../enforcer/tokens.ts'
-import type { Clock, Ledger, PolicySource, PriceSource, TokenCounter } from '../ports.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
+import { unreadCall } from '../wire/call-draft.ts'
 import type { Format } from '../wire/format.ts'
 import { findEndpoint } from '../wire/formats.ts'
 import type { Recorded } from './recorded.ts'
@@ -37,13 +38,15 @@ export function createSimulation(
   policies: PolicySource,
   prices: PriceSource,
   openLedger: (clock: Clock) => Ledger,
+  random: Random,
   tokens?: TokenCounter,
 ): Simulation {
   let nowMs = Date.now()
   const clock: Clock = { wallMs: () => nowMs, monotonicMs: () => nowMs }
   const ledger = openLedger(clock)
   const time = createStoreTime(clock)
-  const holder = mintHolder()
+  const holder = mintHolder(random)
+  const mintId = reservationIds(random)
   const rules = { policies, prices, clock, time, identity: IDENTITY, unbudgeted: 'allow' } as const
 
   const run = async (recorded: Recorded, feed: Feed): Promise<Simulated> => {
@@ -88,7 +91,8 @@ export function createSimulation(
   }
 
   const usageOfUnread = async (recorded: Recorded, feed: Feed, format: Format, endpoint: string): Promise<Simulated['usage']> => {
-    const call = unreadCall(format, endpoint, recorded)
+    const streaming = /event-stream/.test(recorded.response.headers.get('content-type') ?? '')
+    const call = unreadCall(format.name, endpoint, streaming)
     return usageJson(await meterRecorded(recorded, feed, call, format), { call, provider: null, book: prices.current(), nowMs })
   }
 
@@ -97,7 +101,7 @@ export function createSimulation(
     if (planned.kind === 'unmetered') return { outcome: 'unmetered', reason: planned.kind, estimate: null, chargedUsd: '0' } as const
     if (planned.kind === 'refused') return { outcome: 'refused', reason: planned.verdict.reason, estimate: null, chargedUsd: '0' } as const
     const { plan } = planned
-    const admission = await admit(ledger, time, holder, plan)
+    const admission = await admit({ ledger, time, holder, mintId, random }, plan)
     if (admission.kind !== 'reserved') {
       return { outcome: 'refused', reason: admission.verdict.reason, estimate: plan.estimate, chargedUsd: '0' } as const
     }
@@ -111,9 +115,8 @@ export function createSimulation(
 }
 
 function earlyDecision(considered: Exclude<HeadConsidered, { kind: 'metered' }>): Pick<Simulated, 'outcome' | 'reason'> {
-  return considered.kind === 'pass'
-    ? { outcome: 'unmetered', reason: considered.why }
-    : { outcome: 'refused', reason: considered.verdict.reason }
+  if (considered.kind === 'refused') return { outcome: 'refused', reason: considered.verdict.reason }
+  return { outcome: 'unmetered', reason: considered.kind === 'watched' ? 'free' : considered.why }
 }
 
 /** Feeds the recorded answer, whatever the verdict was. */
@@ -159,30 +162,5 @@ function subjectOf({ subject }: Recorded, policies: PolicySource): Subject | nul
     claims: new Map(),
     serviceAccount: null,
     headers: new Map(),
-  }
-}
-
-/** Stands for a call whose body could not be read, so that its answer is metered all the same. */
-function unreadCall(format: Format, endpoint: string, { response }: Recorded): Call {
-  return {
-    format: format.name,
-    endpoint,
-    models: [],
-    text: NO_TEXT,
-    inputTokenIds: 0n,
-    inputItems: 0,
-    tools: false,
-    media: [],
-    opaqueInputs: [],
-    serverTools: [],
-    generates: true,
-    outputBound: null,
-    outputDefault: null,
-    choices: 1n,
-    streaming: /event-stream/.test(response.headers.get('content-type') ?? ''),
-    usageAsked: true,
-    serviceTier: null,
-    cacheWrite: 'none',
-    background: false,
   }
 }

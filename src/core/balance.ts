@@ -30,6 +30,8 @@ export interface Change {
   readonly overrun: bigint
 }
 
+export const NO_CHANGE: Change = { reserved: 0n, spent: 0n, suspense: 0n, overrun: 0n }
+
 /** The identity of a balance as text; texts sort as (key, window) does, because keys hold no space. */
 export const balanceId = (key: BudgetKey, window: Window): string => `${key} ${windowText(window)}`
 

@@ -57,11 +57,11 @@ export function closeBySettlement(
   }
 }
 
-/** What closing by expiry charges: the estimate, into suspense; inFlight lines count open reservations only. */
-export const expiryCharge = (lines: readonly Line[]): readonly bigint[] =>
+/** What closing by expiry charges, into suspense: what was observed, but at least the floor; inFlight lines count open reservations only. */
+export const expiryCharge = ({ lines, charged }: Pick<StoredRecord, 'lines' | 'charged'>): readonly bigint[] =>
   countedAmounts(
     lines,
-    lines.map(line => line.amount),
+    lines.map((line, index) => max(line.floor, charged[index] ?? 0n)),
   )
 
 /** What each line's balance moves by when a record goes from one state and charge to another; overrun counts proven charges only. */
@@ -71,6 +71,7 @@ export function changes(
   after: { readonly state: ReservationState; readonly charged: readonly bigint[] },
 ): readonly Change[] {
   const over = after.state === 'settled-proven' ? overruns(lines, after.charged) : []
+  const counted = before?.state === 'settled-proven' ? overruns(lines, before.charged) : []
   return lines.map((line, index) => {
     const was = before === null ? NOTHING : standing(before.state, line.amount, before.charged[index] ?? 0n)
     const is = standing(after.state, line.amount, after.charged[index] ?? 0n)
@@ -78,13 +79,18 @@ export function changes(
       reserved: is.reserved - was.reserved,
       spent: is.spent - was.spent,
       suspense: is.suspense - was.suspense,
-      overrun: over[index] ?? 0n,
+      overrun: (over[index] ?? 0n) - (counted[index] ?? 0n),
     }
   })
 }
 
-/** How long a closed record is kept, ms; null while open. */
-export function retentionMs(state: ReservationState, rules: LedgerRules): number | null {
+/**
+ * How long a closed record is kept, ms; null while open. A settlement is repeated for less than 15 min after the call ended; but an
+ * adjustment may come before that, and arrears are repeated for longer.
+ */
+export function retentionMs(record: Pick<StoredRecord, 'state' | 'arrears' | 'adjustId'>, rules: LedgerRules): number | null {
+  const { state, arrears, adjustId } = record
+  if (arrears || adjustId !== '') return rules.retainUnprovenMs
   switch (state) {
     case 'open':
       return null

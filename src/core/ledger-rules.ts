@@ -16,5 +16,7 @@ export interface LedgerRules {
   readonly retainUnprovenMs: number
   readonly collectAfterMs: number
   readonly versionForgetMs: number
+  /** How often a refusal notes, at most, that a limit is still in use. */
+  readonly presentEveryMs: number
   readonly resumeGapMs: number
 }

@@ -1,14 +1,25 @@
 // The ledger over a shelf, and the model ledger: the oracle that every store is compared to. Synchronous; told the time at every move.
+import { adjust } from './adjust.ts'
+import { assert } from './assert.ts'
 import { atTime, balanceId, figures } from './balance.ts'
 import type { BudgetKey } from './budget.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import { createMapShelf } from './map-shelf.ts'
-import { beat, release, reserve, settle } from './moves.ts'
+import { release, reserve, settle } from './moves.ts'
+import { beat, observe } from './observe.ts'
+import { reassert } from './reassert.ts'
 import type {
+  AcknowledgeOutcome,
+  AdjustMove,
+  AdjustOutcome,
   Balance,
   BeatOutcome,
   Holder,
   Line,
+  ObserveMove,
+  ObserveOutcome,
+  ReassertMove,
+  ReassertOutcome,
   ReleaseMove,
   ReleaseOutcome,
   ReservationId,
@@ -20,7 +31,7 @@ import type {
   SweepOutcome,
 } from './reservation.ts'
 import type { Entry, Shelf } from './shelf.ts'
-import { type MoveTime, storeTime } from './step.ts'
+import { type MoveTime, openStep, raiseMark, storeTime } from './step.ts'
 import { sweep } from './sweep.ts'
 import type { Window } from './window.ts'
 
@@ -30,6 +41,10 @@ export interface ModelLedger {
   settle(move: SettleMove, time: MoveTime): SettleOutcome
   release(move: ReleaseMove, time: MoveTime): ReleaseOutcome
   beat(holder: Holder, time: MoveTime): BeatOutcome
+  observe(move: ObserveMove, time: MoveTime): ObserveOutcome
+  adjust(move: AdjustMove, time: MoveTime): AdjustOutcome
+  /** Of recovery, which only a store that may lose writes knows. */
+  reassert(move: ReassertMove, time: MoveTime): ReassertOutcome
   sweep(time: MoveTime): SweepOutcome
   read(lines: readonly { readonly key: BudgetKey; readonly window: Window }[], storeClockMs: number): Read<readonly (Balance | null)[]>
   list(query: { readonly prefix: string; readonly cursor: string; readonly count: number }, storeClockMs: number): Read<ListedBalances>
@@ -38,14 +53,25 @@ export interface ModelLedger {
     storeClockMs: number,
   ): Read<ListedReservations>
   entries(query: { readonly afterSeq: number; readonly count: number }, storeClockMs: number): Read<readonly Entry[]>
+  findByResponse(response: string, storeClockMs: number): Read<FoundReservation | null>
+  acknowledge(seq: number, time: MoveTime): AcknowledgeOutcome
   /** How often the same version of a limit came with another amount. */
   contested(): number
 }
 
+/** `seq`: of the last entry when it was read, in the same step. */
 export interface Read<T> {
   readonly kind: 'read'
   readonly value: T
+  readonly seq: number
   readonly storeMs: number
+}
+
+export interface FoundReservation {
+  readonly id: ReservationId
+  /** The hash of the book that it was estimated with; empty where its reserve was never seen. */
+  readonly priceBook: string
+  readonly lines: readonly Line[]
 }
 
 export interface ListedBalances {
@@ -69,11 +95,15 @@ export const createModelLedger = (rules: LedgerRules, streamMax: number): ModelL
 
 /** The one law over any shelf. */
 export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
+  const answer = <T>(value: T, storeMs: number): Read<T> => ({ kind: 'read', value, seq: shelf.meta().seq, storeMs })
   return {
     reserve: (move, time) => reserve(shelf, rules, move, time),
     settle: (move, time) => settle(shelf, rules, move, time),
     release: (move, time) => release(shelf, rules, move, time),
     beat: (holder, time) => beat(shelf, rules, holder, time),
+    observe: (move, time) => observe(shelf, rules, move, time),
+    adjust: (move, time) => adjust(shelf, rules, move, time),
+    reassert: (move, time) => reassert(shelf, rules, move, time),
     sweep: time => sweep(shelf, rules, time),
     read: (lines, storeClockMs) => {
       const storeMs = storeTime(shelf, storeClockMs)
@@ -81,7 +111,7 @@ export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
         const stored = shelf.balance(balanceId(key, window))
         return stored === null ? null : figures(atTime(stored, storeMs))
       })
-      return { kind: 'read', value, storeMs }
+      return answer(value, storeMs)
     },
     list: ({ prefix, cursor, count }, storeClockMs) => {
       const storeMs = storeTime(shelf, storeClockMs)
@@ -89,20 +119,36 @@ export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
         balanceId(stored.key, stored.window),
       )
       const budgets = page.map(stored => ({ key: stored.key, window: stored.window, balance: figures(atTime(stored, storeMs)) }))
-      return { kind: 'read', value: { budgets, next }, storeMs }
+      return answer({ budgets, next }, storeMs)
     },
     reservations: ({ open, cursor, count }, storeClockMs) => {
       const { page, next } = paged(shelf.records(open, cursor, pageSize(count) + 1), pageSize(count), record => record.id)
       const reservations = page.map(({ id, holder, state, deadlineMs, lines }) => ({ id, holder, state, deadlineMs, lines }))
-      return { kind: 'read', value: { reservations, next }, storeMs: storeTime(shelf, storeClockMs) }
+      return answer({ reservations, next }, storeTime(shelf, storeClockMs))
     },
-    entries: ({ afterSeq, count }, storeClockMs) => ({
-      kind: 'read',
-      value: shelf.entries(Math.max(0, Math.floor(afterSeq)), pageSize(count)),
-      storeMs: storeTime(shelf, storeClockMs),
-    }),
+    entries: ({ afterSeq, count }, storeClockMs) =>
+      answer(shelf.entries(Math.max(0, Math.floor(afterSeq)), pageSize(count)), storeTime(shelf, storeClockMs)),
+    findByResponse: (response, storeClockMs) => {
+      const found = shelf.recordByResponse(response)
+      return answer(
+        found === null ? null : { id: found.id, lines: found.lines, priceBook: found.priceBook },
+        storeTime(shelf, storeClockMs),
+      )
+    },
+    acknowledge: (seq, time) => acknowledge(shelf, rules, seq, time),
     contested: () => shelf.meta().contested,
   }
+}
+
+/** Registers the exporter, or moves on what it has; never back, and never beyond the last entry. */
+function acknowledge(shelf: Shelf, rules: LedgerRules, seq: number, time: MoveTime): AcknowledgeOutcome {
+  assert(Number.isSafeInteger(seq) && seq >= 0, 'an exporter acknowledges up to an entry')
+  const step = openStep(shelf, rules, time)
+  if ('kind' in step) return step
+  raiseMark(step)
+  const meta = shelf.meta()
+  shelf.putMeta({ ...meta, exportedSeq: Math.max(meta.exportedSeq ?? 0, Math.min(seq, meta.seq)) })
+  return { kind: 'acknowledged', storeMs: step.nowMs }
 }
 
 /** A page holds 1 to 1,000: an absurd count is brought into it. */

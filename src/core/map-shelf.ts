@@ -3,7 +3,7 @@ import { atTime, collectableFromMs, type StoredBalance } from './balance.ts'
 import { retentionMs } from './closing.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import type { Holder, ReservationId } from './reservation.ts'
-import { type Entry, FIRST_META, type Meta, type Shelf, type StoredRecord } from './shelf.ts'
+import { type Entry, entriesKept, FIRST_META, type Meta, type Shelf, type StoredRecord } from './shelf.ts'
 
 /** `streamMax`: how many entries are kept, the newest. */
 export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
@@ -14,7 +14,10 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
   /** Closed records by how long they are kept, each in the order of their closing: the oldest are found without a search. */
   const closed = new Map<number, Map<ReservationId, number>>()
   const beats = new Map<Holder, number>()
+  const byResponse = new Map<string, ReservationId>()
   let stream: Entry[] = []
+  /** The first entry that is kept: what was cut does not come back when the stream may be longer. */
+  let firstSeq = 1
   return {
     meta: () => meta,
     putMeta: next => {
@@ -28,13 +31,20 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
       records.set(record.id, record)
       open.delete(record.id)
       for (const kept of closed.values()) kept.delete(record.id)
-      const keptMs = retentionMs(record.state, rules)
+      if (record.response !== '') byResponse.set(record.response, record.id)
+      const keptMs = retentionMs(record, rules)
       if (keptMs === null || record.closedMs === null) open.set(record.id, record)
       else closed.set(keptMs, (closed.get(keptMs) ?? new Map()).set(record.id, record.closedMs + keptMs))
     },
     dropRecord: id => {
+      const response = records.get(id)?.response ?? ''
+      if (byResponse.get(response) === id) byResponse.delete(response)
       records.delete(id)
       for (const kept of closed.values()) kept.delete(id)
+    },
+    recordByResponse: response => {
+      const id = byResponse.get(response)
+      return (id === undefined ? null : records.get(id)) ?? null
     },
     putBeat: (holder, storeMs) => void beats.set(holder, storeMs),
     dropHolders: beatBeforeMs => {
@@ -43,8 +53,10 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
     },
     append: entry => {
       stream.push(entry)
+      firstSeq = Math.max(firstSeq, entry.seq - entriesKept(meta, streamMax) + 1)
       // Cut in long strides: each entry is moved once at most.
-      if (stream.length > 2 * streamMax) stream = stream.slice(-streamMax)
+      const cut = firstSeq - (stream[0]?.seq ?? firstSeq)
+      if (2 * cut > stream.length) stream = stream.slice(cut)
     },
     overdue: (deadlineBeforeMs, beatBeforeMs, count) =>
       sorted(open)
@@ -71,9 +83,8 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
         .filter(record => record.id > after)
         .slice(0, count),
     entries: (afterSeq, count) => {
-      const kept = stream.length > streamMax ? stream.slice(-streamMax) : stream
-      const from = Math.max(0, afterSeq - ((kept[0]?.seq ?? 1) - 1))
-      return kept.slice(from, from + count)
+      const from = Math.max(afterSeq + 1, firstSeq) - (stream[0]?.seq ?? 1)
+      return stream.slice(from, from + count)
     },
   }
 }

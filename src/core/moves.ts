@@ -1,24 +1,35 @@
-// The law of the ledger's moves over a shelf: reserve, settle, release, beat, one synchronous step each. Keeps no state, reads no clock.
+// The law of the ledger's moves over a shelf: reserve, settle and release, one synchronous step each. Keeps no state, reads no clock.
 import { assert, assertNever } from './assert.ts'
-import { figures, fits } from './balance.ts'
+import { figures, fits, NO_CHANGE } from './balance.ts'
+import { compareVersions } from './budget.ts'
 import { changes, closeBySettlement, countedAmounts } from './closing.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import { checkReserve, checkSettle, isHexId, mintedMs } from './move-bounds.ts'
-import type {
-  Balance,
-  BeatOutcome,
-  Holder,
-  Line,
-  ReleaseMove,
-  ReleaseOutcome,
-  ReserveMove,
-  ReserveOutcome,
-  SettleMove,
-  SettleOutcome,
+import { chargeUnseen, newRecord } from './reassert.ts'
+import {
+  type Balance,
+  type Line,
+  type ReleaseMove,
+  type ReleaseOutcome,
+  type ReserveMove,
+  type ReserveOutcome,
+  type SettleMove,
+  type SettleOutcome,
+  sameLines,
 } from './reservation.ts'
-import type { Shelf, StoredRecord } from './shelf.ts'
-import { type MoveTime, moveLines, openStep, type Presented, presentLine, putPresented, raiseMark, type Step, writeRecord } from './step.ts'
-import { windowText } from './window.ts'
+import type { EntryLine, Shelf, StoredRecord } from './shelf.ts'
+import {
+  appendEntry,
+  type MoveTime,
+  moveLines,
+  openStep,
+  type Presented,
+  presentLine,
+  putPresented,
+  raiseMark,
+  type Step,
+  writeRecord,
+} from './step.ts'
 
 /** Takes the first alternative that fits wholly; otherwise nothing is written. A record of the same id answers before anything else. */
 export function reserve(shelf: Shelf, rules: LedgerRules, move: ReserveMove, time: MoveTime): ReserveOutcome {
@@ -44,6 +55,7 @@ export function reserve(shelf: Shelf, rules: LedgerRules, move: ReserveMove, tim
     refused ??= misfits
   }
   assert(refused !== null, 'a refusal names its lines')
+  noteLimits(step, move)
   return { kind: 'refused', lines: refused, storeMs }
 }
 
@@ -57,8 +69,9 @@ export function settle(shelf: Shelf, rules: LedgerRules, move: SettleMove, time:
   const record = shelf.record(move.id)
   if (record === null) {
     if (storeMs - mintedMs(move.id) > rules.retainUnprovenMs) return { kind: 'forgotten', storeMs }
-    chargeUnseen(step, move, 'reasserted')
-    return { kind: 'reasserted', storeMs }
+    const kind = move.arrears === true ? 'arrears' : 'reasserted'
+    chargeUnseen(step, move, kind)
+    return { kind, storeMs }
   }
   const unseen = record.state === 'tombstone'
   if (!unseen && !sameLines(record.lines, move.lines)) return { kind: 'out-of-bounds', why: 'the lines are not those of the reservation' }
@@ -70,7 +83,16 @@ export function settle(shelf: Shelf, rules: LedgerRules, move: SettleMove, time:
     return { kind: 'settled-late', storeMs }
   }
   const { state, charged, outcome } = closing
-  const after = { ...record, state, charged, raised: record.raised || outcome === 'raised', closedMs: storeMs }
+  const raised = record.raised || outcome === 'raised'
+  const after = {
+    ...record,
+    state,
+    charged,
+    raised,
+    response: move.response ?? record.response,
+    arrears: record.arrears || move.arrears === true,
+    closedMs: storeMs,
+  }
   const moved = changes(record.lines, record, after)
   writeRecord(step, closing.what, move.how, after, moveLines(step, after, moved, charged))
   return outcome === 'settled-over' ? { kind: outcome, overrun: moved.map(change => change.overrun), storeMs } : { kind: outcome, storeMs }
@@ -107,16 +129,6 @@ export function release(shelf: Shelf, rules: LedgerRules, move: ReleaseMove, tim
   }
 }
 
-/** Notes that a holder lives. It moves no balance, so it writes no entry; it counts as a mutation for the mark. */
-export function beat(shelf: Shelf, rules: LedgerRules, holder: Holder, time: MoveTime): BeatOutcome {
-  assert(isHexId(holder), 'a holder is 32 hex digits')
-  const step = openStep(shelf, rules, time)
-  if ('kind' in step) return step
-  raiseMark(step)
-  shelf.putBeat(holder, step.nowMs)
-  return { kind: 'beating', storeMs: step.nowMs }
-}
-
 function admit(
   step: Step,
   move: ReserveMove,
@@ -131,7 +143,7 @@ function admit(
     deadlineMs: Math.min(move.deadlineMs, nowMs + rules.deadlineMs),
     alternative,
     lines,
-    charged: lines.map(() => 0n),
+    charged: lines.map(() => 0n), // nothing observed yet
     priceBook: move.priceBook,
   }
   const amounts = lines.map(line => line.amount)
@@ -141,23 +153,26 @@ function admit(
   return { kind: 'reserved', alternative, balances: entryLines.map(line => line.balance), storeMs: nowMs }
 }
 
-/** Charges a settlement whose reserve is not on record, from its own lines, dated by its id. */
-function chargeUnseen(step: Step, move: SettleMove, what: 'reasserted' | 'settled-late'): void {
-  const { shelf, nowMs } = step
-  for (const line of move.lines) {
+/**
+ * A refusal creates nothing, but what it presented is not lost: a newer limit of a balance that is there is taken up, and a current one
+ * is seen to be in use still, at most every few seconds. Otherwise an exhausted budget would come to believe an older limit.
+ */
+function noteLimits(step: Step, move: ReserveMove): void {
+  const { shelf, rules, nowMs } = step
+  const noted = new Map<string, EntryLine>()
+  for (const line of move.alternatives.flat()) {
     const presented = presentLine(step, line)
-    if (shelf.balance(presented.id) !== null) putPresented(step, presented)
+    const stored = shelf.balance(presented.id)
+    if (stored === null) continue
+    const { balance } = presented
+    const isNew = compareVersions(balance.version, stored.version) !== 0 || balance.limit !== stored.limit
+    if (!isNew && balance.presentedMs - stored.presentedMs < rules.presentEveryMs) continue
+    putPresented(step, presented)
+    raiseMark(step)
+    const { key, window, hard } = line
+    if (isNew) noted.set(presented.id, { key, window, amount: 0n, hard, moved: NO_CHANGE, balance: figures(balance) })
   }
-  const charged = countedAmounts(move.lines, move.amounts)
-  const record: StoredRecord = {
-    ...newRecord(move, nowMs),
-    admittedMs: Math.min(mintedMs(move.id), nowMs),
-    state: move.proven ? 'settled-proven' : 'settled-unproven',
-    lines: move.lines,
-    charged,
-    closedMs: nowMs,
-  }
-  writeRecord(step, what, move.how, record, moveLines(step, record, changes(move.lines, null, record), charged))
+  if (noted.size > 0) appendEntry(step, 'presented', { id: move.id, admittedMs: nowMs }, '', [...noted.values()])
 }
 
 function giveBack(step: Step, record: StoredRecord, what: 'released' | 'settled-late', how: string): void {
@@ -168,20 +183,6 @@ function giveBack(step: Step, record: StoredRecord, what: 'released' | 'settled-
   writeRecord(step, what, how, after, moveLines(step, after, changes(record.lines, record, after), told))
 }
 
-const newRecord = ({ id, holder }: Pick<StoredRecord, 'id' | 'holder'>, nowMs: number): StoredRecord => ({
-  id,
-  holder,
-  state: 'open',
-  admittedMs: nowMs,
-  deadlineMs: nowMs,
-  alternative: 0,
-  lines: [],
-  charged: [],
-  raised: false,
-  priceBook: '',
-  closedMs: null,
-})
-
 function repeated(record: StoredRecord, move: ReserveMove, storeMs: number): ReserveOutcome {
   if (record.state === 'tombstone') return { kind: 'tombstoned', storeMs }
   const lines = move.alternatives[record.alternative] ?? []
@@ -189,13 +190,6 @@ function repeated(record: StoredRecord, move: ReserveMove, storeMs: number): Res
   if (!same) return { kind: 'exists-different', storeMs }
   return { kind: 'exists', alternative: record.alternative, open: record.state === 'open', storeMs }
 }
-
-const sameLines = (a: readonly Line[], b: readonly Line[]): boolean =>
-  a.length === b.length &&
-  a.every((line, index) => {
-    const other = b[index]
-    return other !== undefined && line.key === other.key && windowText(line.window) === windowText(other.window)
-  })
 
 const isStale = ({ window }: Line, nowMs: number): boolean =>
   window.kind === 'calendar' && (nowMs < window.startMs || nowMs >= window.endMs)

@@ -53,6 +53,8 @@ export interface Limit {
   readonly window: WindowSpec
   readonly partitionBy: readonly Selector[]
   readonly maxPartitions: number
+  /** What one replica may admit by itself while the ledger is away, in the limit's unit; null: nothing. */
+  readonly allowUpTo: bigint | null
 }
 
 /** Globs; deny wins over allow, and an empty allow list allows everything that is not denied. */
@@ -79,6 +81,7 @@ export interface ReservationRules {
   readonly onServerTools: 'Deny' | 'Reserve' | null
   readonly onUnknownEndpoint: 'Deny' | 'Allow' | null
   readonly onUnreadable: 'Deny' | 'Allow' | null
+  readonly onExpiry: 'Estimate' | 'Observed' | null
 }
 
 export interface ResponseRules {
@@ -158,6 +161,7 @@ export interface BindingRules {
   readonly onServerTools: 'Deny' | 'Reserve'
   readonly onUnknownEndpoint: 'Deny' | 'Allow'
   readonly onUnreadable: 'Deny' | 'Allow'
+  readonly onExpiry: 'Estimate' | 'Observed'
   readonly onLedgerUnavailable: 'Deny' | 'Allow'
 }
 

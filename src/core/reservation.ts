@@ -1,6 +1,6 @@
 // Reservations: the moves that a ledger knows, and the name of every outcome. Amounts are bigint in the line's unit.
 import type { BudgetKey, LimitVersion, Unit } from './budget.ts'
-import type { Window } from './window.ts'
+import { type Window, windowText } from './window.ts'
 
 /** 32 hex digits: 48 bits of store milliseconds at admission, then 80 random bits; minted by a replica, never by a client. */
 export type ReservationId = string & { readonly __brand: 'ReservationId' }
@@ -17,7 +17,17 @@ export interface Line {
   readonly version: LimitVersion
   /** Soft (audit) lines do the same arithmetic and never refuse. */
   readonly hard: boolean
+  /** What expiry charges at least, up to `amount`: all of it (`onExpiry: Estimate`), or what the input alone costs (`Observed`). */
+  readonly floor: bigint
 }
+
+/** Whether two lists of lines are of the same budgets and windows; their amounts, limits and versions may differ. */
+export const sameLines = (a: readonly Line[], b: readonly Line[]): boolean =>
+  a.length === b.length &&
+  a.every((line, index) => {
+    const other = b[index]
+    return other !== undefined && line.key === other.key && windowText(line.window) === windowText(other.window)
+  })
 
 /** `available = limit - spent - reserved`, always; `suspense` is inside `spent`; `overrun` never decreases. */
 export interface Balance {
@@ -80,6 +90,10 @@ export interface SettleMove {
   readonly proven: boolean
   /** Why it ended, for the stream: a word of ours, never content. */
   readonly how: string
+  /** SHA-256, hex, of the provider and its id of the answer, where a later question may bring the proof; found for 24 h. */
+  readonly response?: string
+  /** A charge that was admitted while the store was away: no reserve came before it. */
+  readonly arrears?: boolean
 }
 
 export type SettleOutcome =
@@ -96,6 +110,8 @@ export type SettleOutcome =
   | { readonly kind: 'conflict'; readonly storeMs: number }
   /** The record was not there and the id is young: its reserve was lost, so it was charged from its lines. */
   | { readonly kind: 'reasserted'; readonly storeMs: number }
+  /** The same of a charge that was admitted while the store was away. */
+  | { readonly kind: 'arrears'; readonly storeMs: number }
   /** The id is older than any record is kept: nothing moved. */
   | { readonly kind: 'forgotten'; readonly storeMs: number }
   | { readonly kind: 'out-of-bounds'; readonly why: string }
@@ -118,9 +134,80 @@ export type ReleaseOutcome =
   | { readonly kind: 'tombstoned'; readonly storeMs: number }
   | LedgerFault
 
+/** How far open reservations have come: what their expiry would charge, where that is above their lines' floors. */
+export interface ObserveMove {
+  readonly holder: Holder
+  /** `amounts` answers the lines of the reservation one to one. */
+  readonly progress: readonly { readonly id: ReservationId; readonly amounts: readonly bigint[] }[]
+}
+
+/** Of those that are open and the holder's own; the larger amount stays. It moves no balance and writes no entry. */
+export type ObserveOutcome =
+  | { readonly kind: 'observed'; readonly observed: number; readonly storeMs: number }
+  | { readonly kind: 'out-of-bounds'; readonly why: string }
+  | LedgerFault
+
+/** An operator's word on what a closed reservation did cost; it takes from suspense, or adds. */
+export interface AdjustMove {
+  /** 32 hex digits of its own: the same adjustment again is `already-adjusted`. */
+  readonly adjustId: string
+  readonly id: ReservationId
+  /** Nano-USD: what every USD line is charged instead. The other lines stand as they were charged, proven from now on. */
+  readonly actual: bigint
+  /** For the stream: one line of printable text, at most 200 characters. */
+  readonly reason: string
+}
+
+export type AdjustOutcome =
+  | { readonly kind: 'adjusted'; readonly storeMs: number }
+  | { readonly kind: 'already-adjusted'; readonly storeMs: number }
+  /** It will end by itself, or expire. */
+  | { readonly kind: 'still-open'; readonly storeMs: number }
+  /** Less than what was charged with proof: only suspense is given back. */
+  | { readonly kind: 'not-in-suspense'; readonly storeMs: number }
+  /** No record with lines is kept under this id (any more). */
+  | { readonly kind: 'forgotten'; readonly storeMs: number }
+  /** The reservation has no line in USD. */
+  | { readonly kind: 'no-money'; readonly storeMs: number }
+  | { readonly kind: 'out-of-bounds'; readonly why: string }
+  | LedgerFault
+
+/** A holder's word, after the store came back without it, that it had reserved. */
+export interface ReassertMove {
+  readonly id: ReservationId
+  readonly holder: Holder
+  readonly lines: readonly Line[]
+  readonly deadlineMs: number
+  readonly priceBook: string
+}
+
+export type ReassertOutcome =
+  /** Opened whether it fits or not. */
+  | { readonly kind: 'reasserted'; readonly storeMs: number }
+  /** The store has its record, in whatever state. */
+  | { readonly kind: 'exists'; readonly storeMs: number }
+  /** Older than any record is kept: nothing moved. */
+  | { readonly kind: 'forgotten'; readonly storeMs: number }
+  | { readonly kind: 'out-of-bounds'; readonly why: string }
+  | LedgerFault
+
+/** The exporter has everything up to `seq`: a stream is not cut, within twice its bound, before it is read. */
+export type AcknowledgeOutcome = { readonly kind: 'acknowledged'; readonly storeMs: number } | LedgerFault
+
 export type BeatOutcome = { readonly kind: 'beating'; readonly storeMs: number } | LedgerFault
 
 export type SweepOutcome =
-  /** `more`: the bound of one call was reached, sweep again. */
-  | { readonly kind: 'swept'; readonly expired: number; readonly collected: number; readonly more: boolean; readonly storeMs: number }
+  /**
+   * `more`: the bound of one call was reached, sweep again. `contested`: how often, ever, one version of a limit came with two amounts.
+   * `unexported`: entries that were cut from the stream although the exporter has not acknowledged them yet.
+   */
+  | {
+      readonly kind: 'swept'
+      readonly expired: number
+      readonly collected: number
+      readonly more: boolean
+      readonly contested: number
+      readonly unexported: number
+      readonly storeMs: number
+    }
   | LedgerFault

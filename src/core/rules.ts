@@ -16,6 +16,7 @@ const SAFE: BindingRules = {
   onServerTools: 'Deny',
   onUnknownEndpoint: 'Deny',
   onUnreadable: 'Deny',
+  onExpiry: 'Estimate',
   onLedgerUnavailable: 'Deny',
 }
 
@@ -47,6 +48,7 @@ export function mergeRules(policies: readonly Policy[]): BindingRules {
     onServerTools: strictest(said, 'onServerTools', 'Deny') ?? SAFE.onServerTools,
     onUnknownEndpoint: strictest(said, 'onUnknownEndpoint', 'Deny') ?? SAFE.onUnknownEndpoint,
     onUnreadable: strictest(said, 'onUnreadable', 'Deny') ?? SAFE.onUnreadable,
+    onExpiry: strictest(said, 'onExpiry', 'Estimate') ?? SAFE.onExpiry,
     onLedgerUnavailable: enforced.every(policy => policy.onLedgerUnavailable === 'Allow') ? 'Allow' : 'Deny',
   }
 }

@@ -1,5 +1,5 @@
 // Where a ledger's state lies, as an interface: maps for the model, tables for SQLite. Synchronous; decides nothing.
-import type { StoredBalance } from './balance.ts'
+import type { Change, StoredBalance } from './balance.ts'
 import type { BudgetKey } from './budget.ts'
 import type { Balance, Holder, Line, ReservationId, ReservationState } from './reservation.ts'
 import type { Window } from './window.ts'
@@ -14,11 +14,17 @@ export interface StoredRecord {
   readonly deadlineMs: number
   readonly alternative: number
   readonly lines: readonly Line[]
-  /** What each line was charged; zeros while open, and after a release. */
+  /** What each line was charged, zeros after a release; while open, what was observed of it so far. */
   readonly charged: readonly bigint[]
   /** An unproven charge was replaced by a larger one: that happens once. */
   readonly raised: boolean
   readonly priceBook: string
+  /** The last adjustment's own id; empty for none. */
+  readonly adjustId: string
+  /** SHA-256 under which a later answer finds it; empty for none. */
+  readonly response: string
+  /** A charge without a reserve is remembered for as long as one without proof: its poster may have to repeat it. */
+  readonly arrears: boolean
   /** Store time of its last change of state; null while open. */
   readonly closedMs: number | null
 }
@@ -30,6 +36,8 @@ export interface Entry {
   readonly what: EntryKind
   readonly id: string
   readonly how: string
+  /** Store time of the reservation's admission, which dates its charges in sliding windows. */
+  readonly admittedMs: number
   readonly lines: readonly EntryLine[]
 }
 
@@ -37,6 +45,9 @@ export interface EntryLine {
   readonly key: BudgetKey
   readonly window: Window
   readonly amount: bigint
+  readonly hard: boolean
+  /** What the move did to the balance, beside what slid out of it and what its limit did. */
+  readonly moved: Change
   readonly balance: Balance
 }
 
@@ -51,6 +62,10 @@ export type EntryKind =
   | 'tombstoned'
   | 'expired'
   | 'collected'
+  | 'adjusted'
+  | 'arrears'
+  /** A refused reserve brought a newer limit. */
+  | 'presented'
 
 export interface Meta {
   /** The high-water mark: store time of the last mutation. */
@@ -60,9 +75,11 @@ export interface Meta {
   readonly seq: number
   /** How often the same version came with another limit. */
   readonly contested: number
+  /** The last entry that the exporter has; null where none is registered. */
+  readonly exportedSeq: number | null
 }
 
-export const FIRST_META: Meta = { markMs: 0, resumedMs: 0, seq: 0, contested: 0 }
+export const FIRST_META: Meta = { markMs: 0, resumedMs: 0, seq: 0, contested: 0, exportedSeq: null }
 
 export interface Shelf {
   meta(): Meta
@@ -73,6 +90,8 @@ export interface Shelf {
   record(id: ReservationId): StoredRecord | null
   putRecord(record: StoredRecord): void
   dropRecord(id: ReservationId): void
+  /** The record that was settled under a response's hash, for as long as it is kept. */
+  recordByResponse(response: string): StoredRecord | null
   putBeat(holder: Holder, storeMs: number): void
   /** Forgets holders whose last beat is before `beatBeforeMs` and that hold nothing open. */
   dropHolders(beatBeforeMs: number): void
@@ -88,3 +107,7 @@ export interface Shelf {
   records(open: boolean, after: string, count: number): readonly StoredRecord[]
   entries(afterSeq: number, count: number): readonly Entry[]
 }
+
+/** How many entries the stream keeps, the newest: `bound`, and up to twice as many while an exporter has not read them. */
+export const entriesKept = ({ seq, exportedSeq }: Meta, bound: number): number =>
+  exportedSeq === null ? bound : Math.min(2 * bound, Math.max(bound, seq - exportedSeq))

@@ -1,9 +1,20 @@
 // One move of the ledger at one store time: how it presents limits, moves balances and tells the stream. Decides nothing about admission.
 import { assert } from './assert.ts'
-import { applyChange, atTime, balanceId, type Change, figures, firstBalance, isPast, present, type StoredBalance } from './balance.ts'
+import {
+  applyChange,
+  atTime,
+  balanceId,
+  type Change,
+  figures,
+  firstBalance,
+  isPast,
+  NO_CHANGE,
+  present,
+  type StoredBalance,
+} from './balance.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import type { LedgerFault, Line } from './reservation.ts'
-import type { EntryKind, EntryLine, Shelf, StoredRecord } from './shelf.ts'
+import type { Entry, EntryKind, EntryLine, Shelf, StoredRecord } from './shelf.ts'
 import { bucketIndex, firstLiveBucket } from './sliding.ts'
 
 /** Both clocks of a move, ms since the epoch: the store's, and the caller's wall clock that is checked against it. */
@@ -39,18 +50,24 @@ export function raiseMark({ shelf, rules, nowMs }: Step): void {
 }
 
 /** Appends one entry to the stream, with the next `seq`. */
-export function appendEntry(step: Step, what: EntryKind, id: string, how: string, lines: readonly EntryLine[]): void {
+export function appendEntry(
+  step: Step,
+  what: EntryKind,
+  { id, admittedMs }: Pick<Entry, 'id' | 'admittedMs'>,
+  how: string,
+  lines: readonly EntryLine[],
+): void {
   raiseMark(step)
   const meta = step.shelf.meta()
   const seq = meta.seq + 1
   step.shelf.putMeta({ ...meta, seq })
-  step.shelf.append({ seq, storeMs: step.nowMs, what, id, how, lines })
+  step.shelf.append({ seq, storeMs: step.nowMs, what, id, how, admittedMs, lines })
 }
 
 /** Writes a record in its new state, with the entry that tells of it. */
 export function writeRecord(step: Step, what: EntryKind, how: string, record: StoredRecord, lines: readonly EntryLine[]): void {
   step.shelf.putRecord(record)
-  appendEntry(step, what, record.id, how, lines)
+  appendEntry(step, what, record, how, lines)
 }
 
 /** A line's balance now, with the line's limit presented to it. Written by nobody yet. */
@@ -66,6 +83,8 @@ export function presentLine({ shelf, rules, nowMs }: Step, line: Line): Presente
   if (stored === null) return { id, balance: firstBalance(line, nowMs), contested: false }
   return { id, ...present(atTime(stored, nowMs), line, nowMs, rules) }
 }
+
+export const balanceThere = ({ shelf }: Step, id: string): boolean => shelf.balance(id) !== null
 
 export function putPresented({ shelf }: Step, { id, balance, contested }: Presented): void {
   shelf.putBalance(id, balance)
@@ -87,7 +106,8 @@ export function moveLines(step: Step, record: StoredRecord, moved: readonly Chan
     const before = stored === null ? firstBalance(line, nowMs) : atTime(stored, nowMs)
     const after = applyChange(before, change, record.admittedMs, nowMs)
     shelf.putBalance(id, after)
-    return [{ key: line.key, window: line.window, amount: amounts[index] ?? 0n, balance: figures(after) }]
+    const { key, window, hard } = line
+    return [{ key, window, amount: amounts[index] ?? 0n, hard, moved: after === before ? NO_CHANGE : change, balance: figures(after) }]
   })
 }
 

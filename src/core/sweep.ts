@@ -1,6 +1,6 @@
 // The sweep: closes what nobody will close, collects what is final, forgets what is old; a bounded number a call.
 import { assert } from './assert.ts'
-import { atTime, figures } from './balance.ts'
+import { atTime, figures, NO_CHANGE } from './balance.ts'
 import { changes, expiryCharge } from './closing.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import type { SweepOutcome } from './reservation.ts'
@@ -33,7 +33,24 @@ export function sweep(shelf: Shelf, rules: LedgerRules, time: MoveTime): SweepOu
   for (const id of outlived) shelf.dropRecord(id)
   left -= outlived.length
   shelf.dropHolders(nowMs - rules.retainUnprovenMs)
-  return { kind: 'swept', expired: overdue.length, collected: final.length, more: left === 0, storeMs: nowMs }
+  const { contested } = shelf.meta()
+  return {
+    kind: 'swept',
+    expired: overdue.length,
+    collected: final.length,
+    more: left === 0,
+    contested,
+    unexported: unexported(shelf),
+    storeMs: nowMs,
+  }
+}
+
+/** Entries that were cut before the exporter had them. */
+function unexported(shelf: Shelf): number {
+  const { exportedSeq, seq } = shelf.meta()
+  if (exportedSeq === null) return 0
+  const firstSeq = shelf.entries(0, 1)[0]?.seq ?? seq + 1
+  return Math.max(0, firstSeq - 1 - exportedSeq)
 }
 
 /** Expires everything open at once: after a restart nobody is left to close what an earlier run held. Answers how many. */
@@ -50,7 +67,7 @@ export function expireAll(shelf: Shelf, rules: LedgerRules, storeMs: number, how
 
 function expire(step: Step, record: StoredRecord, how: string): void {
   assert(record.state === 'open', 'only what is open expires')
-  const charged = expiryCharge(record.lines)
+  const charged = expiryCharge(record)
   const after: StoredRecord = { ...record, state: 'expired', charged, closedMs: step.nowMs }
   writeRecord(step, 'expired', how, after, moveLines(step, after, changes(record.lines, record, after), charged))
 }
@@ -62,5 +79,7 @@ function collect(step: Step, id: string): void {
   const balance = figures(atTime(stored, step.nowMs))
   assert(balance.reserved === 0n, 'nothing reserved is collected')
   step.shelf.dropBalance(id)
-  appendEntry(step, 'collected', '', '', [{ key, window, amount: 0n, balance }])
+  appendEntry(step, 'collected', { id: '', admittedMs: step.nowMs }, '', [
+    { key, window, amount: 0n, hard: false, moved: NO_CHANGE, balance },
+  ])
 }

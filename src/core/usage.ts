@@ -55,11 +55,18 @@ export interface Delivered {
   readonly model: string | null
 }
 
+/** The provider's own id of an answer that can be fetched again, and then tells its usage; absent where there is none, or none is known. */
+interface Fetchable {
+  readonly answerId?: string
+}
+
 /** `exact`: the final report. `partial`: cut before it, with the last cumulative report if any came. `absent`: ended whole without one. */
-export type UsageReading =
-  | { readonly kind: 'exact'; readonly usage: Usage }
-  | { readonly kind: 'partial'; readonly usage: Usage | null; readonly delivered: Delivered }
-  | { readonly kind: 'absent'; readonly delivered: Delivered }
+export type UsageReading = Fetchable &
+  (
+    | { readonly kind: 'exact'; readonly usage: Usage }
+    | { readonly kind: 'partial'; readonly usage: Usage | null; readonly delivered: Delivered }
+    | { readonly kind: 'absent'; readonly delivered: Delivered }
+  )
 
 export const inputTotal = (t: TokenCounts): bigint => t.input + t.cacheRead + t.cacheWrite5m + t.cacheWrite1h + t.inputAudio + t.inputImage
 

@@ -1,12 +1,12 @@
 // One plan against the ledger: reserved, refused with a verdict, or not known. One round trip; two more at most when a window has just ended.
 import { assert, assertNever } from '../core/assert.ts'
 import { type Shortfall, verdictOnShortfall } from '../core/refusal.ts'
-import type { Balance, Holder, Line, ReservationId, ReserveOutcome } from '../core/reservation.ts'
+import type { Balance, Line, ReservationId, ReserveOutcome } from '../core/reservation.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import { DEADLINE_MS, LINES_MAX, NOT_AFTER_MS } from '../limits.ts'
-import type { Ledger } from '../ports.ts'
+import type { Random } from '../ports.ts'
+import type { Enforcer } from './enforcer.ts'
 import { linesOf, type Plan } from './plan.ts'
-import { mintReservationId, type StoreTime } from './store-time.ts'
 
 export interface Reservation {
   readonly id: ReservationId
@@ -17,17 +17,19 @@ export type Admission =
   | { readonly kind: 'reserved'; readonly reservation: Reservation; readonly balances: readonly Balance[] }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
   /** It may have been written: refuse the call, and release until that is acknowledged. */
-  | { readonly kind: 'unknown'; readonly reservation: Reservation; readonly verdict: Verdict; readonly fault: string }
+  | { readonly kind: 'unknown'; readonly reservation: Reservation; readonly verdict: Verdict; readonly fault: ReserveOutcome['kind'] }
 
 const STALE_WINDOW_RETRIES = 2
 
-export async function admit(ledger: Ledger, time: StoreTime, holder: Holder, plan: Plan): Promise<Admission> {
+type Admitter = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'mintId' | 'random'>
+
+export async function admit({ ledger, time, holder, mintId, random }: Admitter, plan: Plan): Promise<Admission> {
   if (plan.binding.limits.length > LINES_MAX) {
     return { kind: 'refused', verdict: verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`) }
   }
   for (let attempt = 0; ; attempt++) {
     const nowMs = time.now()
-    const reservation = { id: mintReservationId(nowMs), lines: linesOf(plan, nowMs) }
+    const reservation = { id: mintId(nowMs), lines: linesOf(plan, nowMs) }
     const outcome = await ledger.reserve({
       id: reservation.id,
       holder,
@@ -38,18 +40,21 @@ export async function admit(ledger: Ledger, time: StoreTime, holder: Holder, pla
     })
     if ('storeMs' in outcome) time.saw(outcome.storeMs)
     if (outcome.kind === 'window-stale' && attempt < STALE_WINDOW_RETRIES) continue
-    return admissionOf(outcome, plan, reservation)
+    return admissionOf(outcome, plan, reservation, random)
   }
 }
 
-function admissionOf(outcome: ReserveOutcome, plan: Plan, reservation: Reservation): Admission {
+function admissionOf(outcome: ReserveOutcome, plan: Plan, reservation: Reservation, random: Random): Admission {
   switch (outcome.kind) {
     case 'reserved':
       return { kind: 'reserved', reservation, balances: outcome.balances }
     case 'exists':
       return outcome.open ? { kind: 'reserved', reservation, balances: [] } : unavailable(reservation, outcome.kind)
     case 'refused':
-      return { kind: 'refused', verdict: verdictOnShortfall(shortfalls(outcome.lines, plan, reservation), outcome.storeMs, Math.random()) }
+      return {
+        kind: 'refused',
+        verdict: verdictOnShortfall(shortfalls(outcome.lines, plan, reservation), outcome.storeMs, random.fraction()),
+      }
     case 'too-many-limits':
       return { kind: 'refused', verdict: verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`) }
     case 'exists-different':
@@ -65,7 +70,7 @@ function admissionOf(outcome: ReserveOutcome, plan: Plan, reservation: Reservati
   }
 }
 
-const unavailable = (reservation: Reservation, fault: string): Admission => ({
+const unavailable = (reservation: Reservation, fault: ReserveOutcome['kind']): Admission => ({
   kind: 'unknown',
   reservation,
   fault,

@@ -61,12 +61,20 @@ export const amountsFor = (lines: readonly Line[], charge: Charge): bigint[] =>
 
 function exactCharge(plan: Plan, usage: Usage, nowMs: number): Charge {
   const counts = { inputTokens: inputTotal(usage.tokens), outputTokens: outputTotal(usage.tokens), requests: 1n }
+  const cost = costOfAnswer(plan, usage, nowMs)
+  return cost === null ? unpricedCharge(plan, usage, counts, nowMs) : { how: 'exact', proven: true, ...counts, cost }
+}
+
+/** What a plan's prices are found by. */
+type Priced = Pick<Plan, 'call' | 'provider' | 'book' | 'prices'>
+
+/** What an answer cost: as the provider states it, else by the price of whoever answered; null where that has none. */
+export function costOfAnswer(plan: Priced, usage: Usage, nowMs: number): NanoUsd | null {
+  if (usage.statedCost !== null) return usage.statedCost
   const price = priceOfAnswer(plan, usage.model, nowMs)
-  const priced = price?.every(one => pricesUsage(one, usage)) === true
   const others = new Map(usage.elsewhere?.map(({ model }) => [model, priceOfAnswer(plan, model, nowMs)?.[0] ?? null]))
-  if (usage.statedCost === null && (!priced || [...others.values()].includes(null))) return unpricedCharge(plan, usage, counts, nowMs)
-  const cost = usage.statedCost ?? dearestCost(usage, price ?? [], others)
-  return { how: 'exact', proven: true, ...counts, cost }
+  const priced = price?.every(one => pricesUsage(one, usage)) === true && ![...others.values()].includes(null)
+  return priced ? dearestCost(usage, price ?? [], others) : null
 }
 
 /** The answering model has no price: never nothing, but the estimate, or its provider's dearest price where the policy allows that. */
@@ -98,7 +106,7 @@ function deliveredCharge(plan: Plan, how: 'partial' | 'absent', soFar: Usage | n
 }
 
 /** The price of the model that answered; of all that may have where the answer does not say; null where it has none. */
-function priceOfAnswer(plan: Plan, model: string | null, nowMs: number): readonly Price[] | null {
+function priceOfAnswer(plan: Priced, model: string | null, nowMs: number): readonly Price[] | null {
   if (model === null) return plan.prices.length === 0 ? null : plan.prices
   const asked = plan.prices[plan.call.models.indexOf(model)]
   const price = asked ?? plan.book.find(plan.provider, model, nowMs)

@@ -12,11 +12,12 @@ import { type Identified, identify } from './identify.ts'
 import { type Plan, planCall } from './plan.ts'
 import { providerFor } from './provider.ts'
 import { readBody } from './read.ts'
-import { type MeteredRequest, requestHead } from './request.ts'
+import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
 import { countTokens } from './tokens.ts'
 
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
+  | { readonly kind: 'watched'; readonly request: WatchedRequest; readonly change: HeaderChange }
   | { readonly kind: 'pass'; readonly why: string; readonly change: HeaderChange }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 )
@@ -49,9 +50,13 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
     return { kind: 'refused', dialect, verdict: verdict(why, `${what} is not one whose cost can be bounded, so it is refused here.`) }
   }
   if (why !== null) return { kind: 'pass', dialect, why, change }
-  if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change }
   // Usage must be readable, and bytes be countable, as they pass.
   const asked: HeaderChange = { set: [['accept-encoding', 'identity']], remove: change.remove }
+  if (endpoint.kind === 'free' && endpoint.format !== null && info.endOfStream) {
+    const request: WatchedRequest = { info, head, format: endpoint.format, endpoint: endpoint.endpoint }
+    return { kind: 'watched', dialect, request, change: asked }
+  }
+  if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change }
   return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
 }
 

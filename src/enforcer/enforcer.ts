@@ -1,26 +1,50 @@
 // What every exchange of a process shares, and where exchanges come from. Holds no state of any single one.
-import type { Holder } from '../core/reservation.ts'
-import type { Clock, Ledger, PolicySource, PriceSource, Telemetry, TokenCounter } from '../ports.ts'
+import type { Holder, ReservationId } from '../core/reservation.ts'
+import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
+import { type Allowance, createAllowance } from './allowance.ts'
 import type { ExchangeFactory } from './exchange.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
-import type { Settler } from './settle.ts'
-import type { StoreTime } from './store-time.ts'
+import { createSettler, type Settler } from './settle.ts'
+import { createStoreTime, mintHolder, reservationIds, type StoreTime } from './store-time.ts'
+import { createWatch, type Watch } from './watch.ts'
 
 export interface Enforcer {
   readonly ledger: Ledger
   readonly policies: PolicySource
   readonly prices: PriceSource
   readonly clock: Clock
+  readonly timer: Timer
+  readonly random: Random
   readonly telemetry: Telemetry
   readonly settler: Settler
   readonly time: StoreTime
   readonly holder: Holder
+  readonly mintId: (storeMs: number) => ReservationId
+  readonly allowance: Allowance
+  readonly watch: Watch
   readonly identity: IdentityRules
   /** What happens to calls that no policy can bind. */
   readonly unbudgeted: 'allow' | 'deny'
   /** Asked only for calls that a policy wants counted; absent: their bound is by bytes. */
   readonly tokens?: TokenCounter
+}
+
+/** What an enforcer is made of; the rest is its own. */
+export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch'>
+
+/** A new holder with an empty outbox. */
+export function createEnforcer(parts: Parts): Enforcer {
+  const time = createStoreTime(parts.clock)
+  return {
+    ...parts,
+    time,
+    settler: createSettler({ ...parts, time }),
+    holder: mintHolder(parts.random),
+    mintId: reservationIds(parts.random),
+    allowance: createAllowance(),
+    watch: createWatch(),
+  }
 }
 
 export function exchangeFactory(enforcer: Enforcer, admitting: () => boolean): ExchangeFactory {

@@ -39,10 +39,11 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** `read-body`: send the body. `pass`: let it through and leave the stream. */
+/** `read-body`: send the body. `pass`: let it through and leave the stream. `watch`: let it through, and send its answer. */
 export type HeadAnswer =
   | { readonly kind: 'read-body'; readonly change: HeaderChange }
   | { readonly kind: 'pass'; readonly change: HeaderChange }
+  | { readonly kind: 'watch'; readonly change: HeaderChange }
   | { readonly kind: 'refuse'; readonly refusal: Refusal }
 
 /** `gone`: the client left meanwhile, so nothing is to be said. */

@@ -2,9 +2,12 @@
 // its reservation exactly once, however the exchange ends.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
-import { admit, type Reservation } from './admit.ts'
-import { amountsFor, type Charge, chargeOf, type Ending } from './charge.ts'
+import { type Admission, admit } from './admit.ts'
+import type { Allowed } from './allowance.ts'
+import type { Ending } from './charge.ts'
+import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
 import {
@@ -19,18 +22,17 @@ import {
 } from './exchange.ts'
 import { type AnswerMeter, openAnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
+import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { type MeteredRequest, neverSent } from './request.ts'
-
-interface Held {
-  readonly reservation: Reservation
-  readonly plan: Plan
-}
+import { type MeteredRequest, neverSent, type WatchedRequest } from './request.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
   | ({ readonly kind: 'reserved'; readonly format: Format; readonly hideUsage: boolean; readonly written: boolean } & Held)
   | ({ readonly kind: 'metering'; readonly meter: AnswerMeter } & Held)
+  /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
+  | { readonly kind: 'watching'; readonly request: WatchedRequest }
+  | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
   /** Nothing is open any more: refused, passed, or closed. */
   | { readonly kind: 'left' }
 
@@ -54,8 +56,10 @@ export class Lifecycle implements Exchange {
       this.#state = { kind: 'waiting', request: considered.request }
       return { kind: 'read-body', change: considered.change }
     }
-    this.#leave('unmetered', considered.why)
-    return { kind: 'pass', change: considered.change }
+    this.#leave('unmetered', considered.kind === 'watched' ? 'free' : considered.why)
+    if (considered.kind === 'pass') return { kind: 'pass', change: considered.change }
+    this.#state = { kind: 'watching', request: considered.request }
+    return { kind: 'watch', change: considered.change }
   }
 
   async requestBody(body: Uint8Array): Promise<BodyAnswer> {
@@ -76,21 +80,30 @@ export class Lifecycle implements Exchange {
   }
 
   async #reserve({ plan, amended }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
-    const { ledger, time, holder, settler, telemetry } = this.#enforcer
-    const admission = await admit(ledger, time, holder, plan)
-    if (admission.kind === 'unknown') {
-      telemetry.ledgerError(admission.fault)
-      settler.release({ ...admission.reservation, holder, how: 'unknown' })
-    }
-    if (admission.kind !== 'reserved') return this.#notReserved(plan, admission.verdict)
+    const admission = await admit(this.#enforcer, plan)
+    if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
     const { reservation } = admission
+    const allowed = admission.kind === 'unknown' ? this.#allow(plan, admission) : null
+    const held: Held = { reservation, plan, allowed }
+    if (admission.kind === 'unknown' && allowed === null) {
+      this.#release(held, 'unknown')
+      return this.#notReserved(plan, admission.verdict)
+    }
     if (this.#gone) {
-      this.#release(reservation, 'gone')
+      this.#release(held, 'gone')
       return { kind: 'gone' }
     }
-    this.#state = { kind: 'reserved', reservation, plan, format, hideUsage: amended.hideUsage, written: false }
-    this.#decided('admitted', 'fits')
+    this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
+    this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
     return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
+  }
+
+  /** The ledger is away: where every policy that binds allows it, the call may go on what this process may admit by itself. */
+  #allow({ binding }: Plan, { reservation, fault }: Extract<Admission, { kind: 'unknown' }>): Allowed | null {
+    this.#enforcer.telemetry.ledgerError(fault)
+    const isAway = fault === 'unavailable' || fault === 'clock-skew'
+    if (!isAway || binding.rules.onLedgerUnavailable === 'Deny') return null
+    return this.#enforcer.allowance.take(binding.limits, reservation.lines)
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -106,15 +119,18 @@ export class Lifecycle implements Exchange {
 
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
+    if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
     if (state.kind !== 'reserved') return { kind: 'done', change: NO_CHANGE }
     const ending = endingAtHead(info)
-    if (ending === 'never-sent') this.#release(state.reservation, ending)
+    if (ending === 'never-sent') this.#release(state, ending)
     else if (ending !== null) this.#close(state, ending)
     else {
       const meter = openAnswerMeter(state.format, state.plan.call, info, state.hideUsage)
       if (meter === null) this.#close(state, { kind: 'unread' })
       else {
-        this.#state = { kind: 'metering', reservation: state.reservation, plan: state.plan, meter }
+        const { reservation, plan, allowed } = state
+        this.#state = { kind: 'metering', reservation, plan, allowed, meter }
+        watchProgress(this.#enforcer, { reservation, plan, allowed }, meter)
         if (!info.endOfStream) return { kind: 'meter', change: NO_CHANGE }
         this.#finish(true)
       }
@@ -122,7 +138,19 @@ export class Lifecycle implements Exchange {
     return { kind: 'done', change: NO_CHANGE }
   }
 
+  #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
+    const streaming = /event-stream/.test(info.headers.get('content-type') ?? '')
+    const call = unreadCall(request.format.name, request.endpoint, streaming)
+    const meter = endingAtHead(info) === null && !info.endOfStream ? openAnswerMeter(request.format, call, info, false) : null
+    this.#state = meter === null ? { kind: 'left' } : { kind: 'proving', request, meter }
+    return { kind: meter === null ? 'done' : 'meter', change: NO_CHANGE }
+  }
+
   responseBody(piece: Uint8Array, endOfStream: boolean): Uint8Array | null {
+    if (this.#state.kind === 'proving') {
+      this.#state.meter.push(piece, endOfStream)
+      if (endOfStream) this.#prove(this.#state)
+    }
     if (this.#state.kind !== 'metering') return null
     const instead = this.#state.meter.push(piece, endOfStream)
     if (endOfStream) this.#finish(true)
@@ -131,6 +159,7 @@ export class Lifecycle implements Exchange {
 
   responseTrailers(): void {
     if (this.#state.kind === 'metering') this.#finish(true)
+    else if (this.#state.kind === 'proving') this.#prove(this.#state)
   }
 
   closed(unread: boolean): void {
@@ -139,7 +168,7 @@ export class Lifecycle implements Exchange {
     if (state.kind === 'metering') this.#finish(false, unread)
     // Before the verdict was written nothing has left; after it, the provider may have been asked.
     else if (state.kind === 'reserved' && state.written) this.#close(state, { kind: 'lost' })
-    else if (state.kind === 'reserved') this.#release(state.reservation, 'gone')
+    else if (state.kind === 'reserved') this.#release(state, 'gone')
   }
 
   drain(): 'end' | 'keep' {
@@ -149,6 +178,14 @@ export class Lifecycle implements Exchange {
     if (state.kind === 'metering') this.#close(state, { kind: 'lost' })
     else this.closed(false)
     return 'end'
+  }
+
+  /** An answer that is cut proves nothing, unless its report came before. */
+  #prove({ request, meter }: Extract<State, { kind: 'proving' }>): void {
+    this.#state = { kind: 'left' }
+    meter.finish(true, ending => {
+      if (ending.kind === 'answered') void prove(request, ending.reading, this.#enforcer)
+    })
   }
 
   /**
@@ -162,32 +199,14 @@ export class Lifecycle implements Exchange {
     state.meter.finish(whole, ending => this.#close(state, unread && !isExact(ending) ? { kind: 'lost' } : ending))
   }
 
-  #close({ plan, reservation }: Held, ending: Ending): void {
+  #close(held: Held, ending: Ending): void {
     this.#state = { kind: 'left' }
-    const { settler, holder, time, telemetry } = this.#enforcer
-    const charge = chargeOf(plan, ending, time.now())
-    const amounts = amountsFor(reservation.lines, charge)
-    settler.settle({ ...reservation, holder, amounts, proven: charge.proven, how: charge.how })
-    telemetry.closed(charge.how)
-    this.#count(plan, charge, ending)
+    closeReservation(this.#enforcer, held, ending)
   }
 
-  #release(reservation: Reservation, how: string): void {
+  #release(held: Held, how: string): void {
     this.#state = { kind: 'left' }
-    this.#enforcer.settler.release({ ...reservation, holder: this.#enforcer.holder, how })
-    this.#enforcer.telemetry.closed('released')
-  }
-
-  #count(plan: Plan, charge: Charge, ending: Ending): void {
-    const { telemetry } = this.#enforcer
-    const model = plan.prices[0]?.model ?? 'unknown'
-    telemetry.tokensUsed('input', model, charge.inputTokens)
-    telemetry.tokensUsed('output', model, charge.outputTokens)
-    if (ending.kind !== 'answered' || ending.reading.kind !== 'exact') return
-    if (ending.reading.usage.contradictions.length > 0) telemetry.contradicted(plan.call.format)
-    const { estimate } = plan
-    const over = charge.inputTokens > estimate.inputTokens || charge.outputTokens > estimate.outputTokens
-    if (over || (charge.cost ?? 0n) > (estimate.cost ?? charge.cost ?? 0n)) telemetry.estimateViolated(model)
+    releaseReservation(this.#enforcer, held, how)
   }
 
   #refuse(verdict: Verdict): Refusal {

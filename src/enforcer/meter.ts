@@ -1,11 +1,14 @@
 // The meter of one answer: decodes a copy where it is compressed, passes the client's bytes on at once, and says what was read at its end.
 import type { Call } from '../core/call.ts'
+import type { UsageReading } from '../core/usage.ts'
 import type { Format } from '../wire/format.ts'
 import type { Ending } from './charge.ts'
 import { isIdentity, openDecoder } from './decode.ts'
 import type { ResponseInfo } from './exchange.ts'
 
 export interface AnswerMeter {
+  /** What is known so far. */
+  reading(): UsageReading
   /** What the client gets instead of these bytes; null for the bytes as they came. */
   push(piece: Uint8Array, endOfStream: boolean): Uint8Array | null
   /** No more bytes come; `whole` if the answer ended by itself. `done` is called once, at once unless a decoder has work left. */
@@ -24,6 +27,7 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
   }
   if (isIdentity(encoding)) {
     return {
+      reading: () => meter.reading(),
       push: (piece, endOfStream) => {
         const instead = meter.push(piece)
         const rest = endOfStream ? end() : null
@@ -38,6 +42,7 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
   const decoder = openDecoder(encoding ?? '', piece => meter.push(piece))
   if (decoder === null) return null
   return {
+    reading: () => meter.reading(),
     push: piece => {
       decoder.push(piece)
       return null

@@ -1,7 +1,8 @@
 // What a call would need: its prices, its bound, its lines, or the reason why it gets none of them. Synchronous; moves no balance.
 import { assertNever } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
-import { amountOf, type Estimate, type EstimateOutcome, estimateCall } from '../core/estimate.ts'
+import { type Amounts, amountOf, type Estimate, type EstimateOutcome, estimateCall } from '../core/estimate.ts'
+import { expiryFloor } from '../core/floor.ts'
 import type { Binding, SubjectBinding } from '../core/policy.ts'
 import { type Price, type PriceBook, pricesKinds } from '../core/price.ts'
 import type { Line } from '../core/reservation.ts'
@@ -18,6 +19,8 @@ export interface Plan {
   /** Prices of every model that may answer; empty where none is needed and one is missing. */
   readonly prices: readonly Price[]
   readonly estimate: Estimate
+  /** What expiry charges at least. */
+  readonly floor: Amounts
 }
 
 export type Planned =
@@ -60,7 +63,10 @@ export function planCall(input: PlanInput): Planned {
     return refused(verdict('unbounded-output', 'The most that this call can cost is beyond anything that can be counted.'))
   }
   if (binding.limits.length === 0) return { kind: 'unmetered' }
-  return { kind: 'plan', plan: { call, provider, binding, book, prices, estimate } }
+  return {
+    kind: 'plan',
+    plan: { call, provider, binding, book, prices, estimate, floor: expiryFloor(rules.onExpiry, call, prices, estimate) },
+  }
 }
 
 /** The lines of a plan at an instant of the store: one a limit, in the order of the binding. */
@@ -74,6 +80,7 @@ export function linesOf(plan: Plan, nowMs: number): Line[] {
     limit: bound.limit.amount,
     version: bound.version,
     hard: bound.hard,
+    floor: amountOf(bound.limit.unit, plan.floor),
   }))
 }
 

@@ -1,6 +1,6 @@
 // The head of a metered request as the enforcer keeps it until the body comes, and what a response's head says of its journey.
 import type { PolicySet, SubjectBinding } from '../core/policy.ts'
-import type { Endpoint, RequestHead } from '../wire/format.ts'
+import type { Endpoint, Format, RequestHead } from '../wire/format.ts'
 import type { RequestInfo, ResponseInfo } from './exchange.ts'
 
 export interface MeteredRequest {
@@ -10,6 +10,14 @@ export interface MeteredRequest {
   /** The set that bound the subject: a reload in between does not mix two sets. */
   readonly set: PolicySet
   readonly endpoint: Extract<Endpoint, { kind: 'metered' }>
+}
+
+/** A request for an answer that is there already: its answer is read, and nothing of it is charged. */
+export interface WatchedRequest {
+  readonly info: RequestInfo
+  readonly head: RequestHead
+  readonly format: Format
+  readonly endpoint: string
 }
 
 export function requestHead(info: RequestInfo): RequestHead {

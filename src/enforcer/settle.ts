@@ -1,18 +1,19 @@
 // Settlements and releases on their way to the ledger. The client never waits for one; a fault is tried again until it is answered.
 import type { ReleaseMove, ReleaseOutcome, SettleMove, SettleOutcome } from '../core/reservation.ts'
-import { OUTBOX_KEEP_MS, OUTBOX_MAX, OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS } from '../limits.ts'
-import type { Ledger, Telemetry } from '../ports.ts'
-import type { StoreTime } from './store-time.ts'
+import { ARREARS_KEEP_MS, OUTBOX_KEEP_MS, OUTBOX_MAX, OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS } from '../limits.ts'
+import type { Telemetry } from '../ports.ts'
+import type { Enforcer } from './enforcer.ts'
 
-type Move = { readonly sinceMs: number } & (
+type Move = { readonly sinceMs: number; readonly answered: () => void } & (
   | { readonly kind: 'settle'; readonly move: SettleMove }
   | { readonly kind: 'release'; readonly move: ReleaseMove }
 )
 type Outcome = SettleOutcome | ReleaseOutcome
 
 export interface Settler {
-  settle(move: SettleMove): void
-  release(move: ReleaseMove): void
+  /** `answered` is called when the ledger has it, and not if it was given up. */
+  settle(move: SettleMove, answered?: () => void): void
+  release(move: ReleaseMove, answered?: () => void): void
   /** Moves that the ledger has not answered yet. */
   pending(): number
   /** Waits until every move is answered, at most `ms`; answers how many were not. */
@@ -20,11 +21,11 @@ export interface Settler {
 }
 
 /** The outbox is bounded in number and in time: what goes beyond is dropped and said, and the sweep charges its reservation. */
-export function createSettler(ledger: Ledger, time: StoreTime, telemetry: Telemetry): Settler {
+export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer, 'ledger' | 'time' | 'telemetry' | 'timer'>): Settler {
   let pending = 0
   let faults = 0
   let waiting: Move[] = []
-  let timer: NodeJS.Timeout | null = null
+  let cancel: (() => void) | null = null
   let drained: (() => void) | null = null
 
   const send = async (move: Move): Promise<void> => {
@@ -36,22 +37,23 @@ export function createSettler(ledger: Ledger, time: StoreTime, telemetry: Teleme
     }
     faults = 0
     answered()
+    move.answered()
     note(telemetry, move, outcome)
   }
 
   const retry = (move: Move, fault: string): void => {
     telemetry.ledgerError(fault)
-    if (waiting.length >= OUTBOX_MAX || time.now() - move.sinceMs > OUTBOX_KEEP_MS) {
+    if (waiting.length >= OUTBOX_MAX || time.now() - move.sinceMs > keptMs(move)) {
       telemetry.fault('a settlement is left to the sweep', { id: move.move.id, waiting: waiting.length })
       answered()
       return
     }
     waiting.push(move)
-    timer ??= setTimeout(resend, Math.min(OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS * 2 ** faults++))
+    cancel ??= timer.after(Math.min(OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS * 2 ** faults++), resend)
   }
 
   const resend = (): void => {
-    timer = null
+    cancel = null
     const moves = waiting
     waiting = []
     for (const move of moves) void send(move)
@@ -65,25 +67,28 @@ export function createSettler(ledger: Ledger, time: StoreTime, telemetry: Teleme
   const start = (move: Move): void => {
     pending++
     // After what is being answered now: the client waits for no part of it.
-    setImmediate(() => void send(move))
+    timer.after(0, () => void send(move))
   }
 
   return {
-    settle: move => start({ kind: 'settle', move, sinceMs: time.now() }),
-    release: move => start({ kind: 'release', move, sinceMs: time.now() }),
+    settle: (move, done = () => {}) => start({ kind: 'settle', move, answered: done, sinceMs: time.now() }),
+    release: (move, done = () => {}) => start({ kind: 'release', move, answered: done, sinceMs: time.now() }),
     pending: () => pending,
     drain: async ms => {
       if (pending === 0) return 0
       const { promise, resolve } = Promise.withResolvers<void>()
       drained = resolve
-      const deadline = setTimeout(resolve, ms)
+      const callOff = timer.after(ms, resolve)
       await promise
-      clearTimeout(deadline)
-      if (timer !== null) clearTimeout(timer)
+      callOff()
+      cancel?.()
       return pending
     },
   }
 }
+
+/** Charges that were admitted while the ledger was away wait for it as long as it would remember them. */
+const keptMs = (move: Move): number => (move.kind === 'settle' && move.move.arrears === true ? ARREARS_KEEP_MS : OUTBOX_KEEP_MS)
 
 function note(telemetry: Telemetry, move: Move, outcome: Outcome): void {
   if (outcome.kind === 'settled-over') {

@@ -1,7 +1,6 @@
 // The store's time as last seen, carried forward by our own monotonic clock: what windows and ids are computed from. Never the wall clock.
-import { randomBytes } from 'node:crypto'
 import type { Holder, ReservationId } from '../core/reservation.ts'
-import type { Clock } from '../ports.ts'
+import type { Clock, Random } from '../ports.ts'
 
 export interface StoreTime {
   /** Called with the time that came with any answer of the ledger. */
@@ -28,14 +27,16 @@ export function createStoreTime(clock: Clock): StoreTime {
 /** Random bytes are drawn for many ids at once: each draw costs more than an id. */
 const ID_RANDOM_BYTES = 10
 const POOL_IDS = 512
-let pool = ''
 
-/** 48 bits of store milliseconds and 80 random bits, as 32 hex digits. */
-export function mintReservationId(storeMs: number): ReservationId {
-  if (pool === '') pool = randomBytes(POOL_IDS * ID_RANDOM_BYTES).toString('hex')
-  const random = pool.slice(0, ID_RANDOM_BYTES * 2)
-  pool = pool.slice(ID_RANDOM_BYTES * 2)
-  return `${storeMs.toString(16).padStart(12, '0')}${random}` as ReservationId
+/** Answers how to mint ids: 48 bits of store milliseconds and 80 random bits, as 32 hex digits. */
+export function reservationIds(random: Random): (storeMs: number) => ReservationId {
+  let pool = ''
+  return storeMs => {
+    if (pool === '') pool = random.hex(POOL_IDS * ID_RANDOM_BYTES)
+    const own = pool.slice(0, ID_RANDOM_BYTES * 2)
+    pool = pool.slice(ID_RANDOM_BYTES * 2)
+    return `${storeMs.toString(16).padStart(12, '0')}${own}` as ReservationId
+  }
 }
 
-export const mintHolder = (): Holder => randomBytes(16).toString('hex') as Holder
+export const mintHolder = (random: Random): Holder => random.hex(16) as Holder

@@ -1,8 +1,8 @@
-// The keeper of time: tells the ledger that this process lives, and sweeps what dead ones left open. Every replica does both.
-import type { Holder } from '../core/reservation.ts'
+// The keeper of time: tells the ledger that this process lives and how far its answers are, and sweeps what dead ones left open. Every replica does both.
+import type { SweepOutcome } from '../core/reservation.ts'
 import { BEAT_MS, SWEEP_MS } from '../limits.ts'
-import type { Ledger, Telemetry } from '../ports.ts'
-import type { StoreTime } from './store-time.ts'
+import type { Telemetry } from '../ports.ts'
+import type { Enforcer } from './enforcer.ts'
 
 export interface Keeper {
   /** Resolves when the ledger was asked once: its time is known then, if it answered. */
@@ -10,18 +10,26 @@ export interface Keeper {
   stop(): void
 }
 
-export function startKeeper(ledger: Ledger, time: StoreTime, holder: Holder, telemetry: Telemetry): Keeper {
-  const beats = loop(BEAT_MS, async () => {
+/** What the keeper needs of an enforcer. */
+type Kept = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'watch' | 'telemetry' | 'timer' | 'random'>
+
+export function startKeeper(kept: Kept): Keeper {
+  const { ledger, time, holder, watch, telemetry } = kept
+  const beats = loop(kept, BEAT_MS, async () => {
     const outcome = await ledger.beat(holder)
-    if (outcome.kind === 'beating') time.saw(outcome.storeMs)
-    else telemetry.ledgerError(outcome.kind)
+    if (outcome.kind !== 'beating') return telemetry.ledgerError(outcome.kind)
+    time.saw(outcome.storeMs)
+    const progress = watch.take()
+    if (progress.length > 0) await ledger.observe({ holder, progress })
   })
-  const sweeps = loop(SWEEP_MS, async () => {
+  const alarms = ledgerAlarms(telemetry)
+  const sweeps = loop(kept, SWEEP_MS, async () => {
     for (;;) {
       const outcome = await ledger.sweep()
       if (outcome.kind !== 'swept') return telemetry.ledgerError(outcome.kind)
       time.saw(outcome.storeMs)
       for (let i = 0; i < outcome.expired; i++) telemetry.closed('expired')
+      alarms(outcome)
       if (!outcome.more) return
     }
   })
@@ -34,21 +42,36 @@ export function startKeeper(ledger: Ledger, time: StoreTime, holder: Holder, tel
   }
 }
 
+/** Says once what grew since the last sweep: the first is only where it stands. */
+function ledgerAlarms(telemetry: Telemetry): (swept: Extract<SweepOutcome, { kind: 'swept' }>) => void {
+  let contested: number | null = null
+  let unexported = 0
+  return swept => {
+    if (contested !== null && swept.contested > contested) {
+      telemetry.fault('one version of a limit came with two amounts, the lower one holds', { times: swept.contested - contested })
+    }
+    contested = swept.contested
+    if (swept.unexported > unexported) {
+      telemetry.fault('entries of the ledger were cut before the exporter had them', { entries: swept.unexported })
+    }
+    unexported = swept.unexported
+  }
+}
+
 /** Runs `step` now and then `everyMs` (±20 %, so that replicas spread) after each end; never two at once. */
-function loop(everyMs: number, step: () => Promise<void>): Keeper {
+function loop({ timer, random }: Kept, everyMs: number, step: () => Promise<void>): Keeper {
   let stopped = false
-  let timer: NodeJS.Timeout | undefined
+  let cancel = (): void => {}
   const turn = async (): Promise<void> => {
     await step()
     if (stopped) return
-    timer = setTimeout(turn, everyMs * (0.8 + 0.4 * Math.random()))
-    timer.unref()
+    cancel = timer.after(everyMs * (0.8 + 0.4 * random.fraction()), () => void turn())
   }
   return {
     started: turn(),
     stop: () => {
       stopped = true
-      clearTimeout(timer)
+      cancel()
     },
   }
 }

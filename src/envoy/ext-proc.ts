@@ -105,6 +105,10 @@ export class ExchangeStream implements OpenStream {
       this.#reply(changedReply('requestHeaders', answer.change, UNMETERED))
       return this.#leave()
     }
+    if (answer.kind === 'watch') {
+      this.#phase = 'response'
+      return this.#reply(changedReply('requestHeaders', answer.change, UNMETERED))
+    }
     if (info.endOfStream) return this.#judge(NO_BYTES, 'requestHeaders', answer.change)
     this.#phase = 'body'
     return this.#goOn('requestHeaders', answer.change)

@@ -46,7 +46,7 @@ export function compileBudgetPolicy(
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
     audit: spec.enforcement?.mode === 'Audit',
-    onLedgerUnavailable: 'Deny',
+    onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
       statusCode: response?.statusCode ?? null,
       message: response?.message ?? null,
@@ -67,7 +67,8 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, mtimeMs: num
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
     audit: false,
-    onLedgerUnavailable: 'Deny',
+    // A key has no say of its own in this: its limits do, by what they allow.
+    onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
     response: { statusCode: null, message: null, exposeAmounts: false },
   }
 }
@@ -120,6 +121,7 @@ function limit(field: LimitField): Limit {
     window: windowSpec(field.window),
     partitionBy: (field.partitionBy ?? []).map(selector),
     maxPartitions: field.maxPartitions,
+    allowUpTo: field.allowUpTo === undefined ? null : decimal(field.allowUpTo, unitPlaces(field.unit)),
   }
 }
 
@@ -161,6 +163,7 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onServerTools: field.onServerTools ?? null,
   onUnknownEndpoint: field.onUnknownEndpoint ?? null,
   onUnreadable: field.onUnreadable ?? null,
+  onExpiry: field.onExpiry ?? null,
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -42,11 +42,8 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   'spec.limits[].window.timeZone': timeZone,
   'spec.limits[].fairShare': unsupported(true, 'false'),
   'spec.limits[].warnAtPercent': absent,
-  'spec.limits[].allowUpTo': absent,
-  'spec.enforcement.onLedgerUnavailable': unsupported('Allow', 'Deny'),
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
   'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
   'spec.reservation.onServerTools': unsupported('Clamp', 'Deny, Reserve'),
-  'spec.reservation.onExpiry': unsupported('Observed', 'Estimate'),
   'spec.targetRefs[].sectionName': absent,
 }

@@ -31,6 +31,7 @@ export interface LimitField {
   readonly window: WindowField
   readonly partitionBy?: readonly SelectorField[]
   readonly maxPartitions: number
+  readonly allowUpTo?: string
 }
 
 export interface AllowDenyField {
@@ -54,6 +55,7 @@ export interface ReservationField {
   readonly onServerTools?: 'Deny' | 'Reserve'
   readonly onUnknownEndpoint?: 'Deny' | 'Allow'
   readonly onUnreadable?: 'Deny' | 'Allow'
+  readonly onExpiry?: 'Estimate' | 'Observed'
 }
 
 export interface LabelSelectorField {
@@ -77,7 +79,7 @@ export interface BudgetSpec {
   readonly limits?: readonly LimitField[]
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
-  readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit' }
+  readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
   readonly response?: { readonly statusCode?: 402 | 403 | 429; readonly message?: string; readonly exposeAmounts: boolean }
 }
 

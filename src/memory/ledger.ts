@@ -12,16 +12,26 @@ export function openMemoryLedger({ clock, streamMax = 200_000 }: { readonly cloc
     const wallMs = Math.floor(clock.wallMs())
     return { storeClockMs: wallMs, callerWallMs: wallMs }
   }
+  let closed = false
+  const ask = async <T>(answer: (time: MoveTime) => T): Promise<T | typeof CLOSED> => (closed ? CLOSED : answer(time()))
   return {
-    reserve: async move => model.reserve(move, time()),
-    settle: async move => model.settle(move, time()),
-    release: async move => model.release(move, time()),
-    beat: async holder => model.beat(holder, time()),
-    sweep: async () => model.sweep(time()),
-    read: async lines => model.read(lines, time().storeClockMs),
-    list: async query => model.list(query, time().storeClockMs),
-    reservations: async query => model.reservations(query, time().storeClockMs),
-    entries: async query => model.entries(query, time().storeClockMs),
-    close: async () => {},
+    reserve: move => ask(at => model.reserve(move, at)),
+    settle: move => ask(at => model.settle(move, at)),
+    release: move => ask(at => model.release(move, at)),
+    beat: holder => ask(at => model.beat(holder, at)),
+    observe: move => ask(at => model.observe(move, at)),
+    adjust: move => ask(at => model.adjust(move, at)),
+    sweep: () => ask(at => model.sweep(at)),
+    read: lines => ask(at => model.read(lines, at.storeClockMs)),
+    list: query => ask(at => model.list(query, at.storeClockMs)),
+    reservations: query => ask(at => model.reservations(query, at.storeClockMs)),
+    entries: query => ask(at => model.entries(query, at.storeClockMs)),
+    findByResponse: response => ask(at => model.findByResponse(response, at.storeClockMs)),
+    acknowledge: seq => ask(at => model.acknowledge(seq, at)),
+    close: async () => {
+      closed = true
+    },
   }
 }
+
+const CLOSED = { kind: 'unavailable', why: 'the ledger is closed' } as const

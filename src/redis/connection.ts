@@ -1,9 +1,13 @@
-// One connection to Redis that answers in bounded time: a reply, an error reply, or `unavailable`. It knows no money and no script.
+// One connection to the Redis server that is in charge, which answers in bounded time: a reply, an error reply, or `unavailable`. Whatever
+// server it comes to is inspected before it is used. It knows no money and no script.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { LEDGER_TIMEOUT_MS } from '../limits.ts'
-import { type RedisAddress, redisOptions } from './address.ts'
+import type { Clock, Timer } from '../ports.ts'
+import { describeAddress, type RedisAddress } from './address.ts'
+import { clientOptions, RECONNECT_MS, type TlsFiles } from './client-options.ts'
+import { ClusterNodes } from './cluster-nodes.ts'
+import { type Fitness, isElsewhere, refusal, wait } from './fitness.ts'
 import { FlatCommand } from './flat-command.ts'
 
 /** What became of a command. `unavailable`: it is not known whether it ran. */
@@ -16,54 +20,74 @@ type Attempt = Reply | { readonly kind: 'timeout' }
 
 export type Send = (name: string, args: readonly string[]) => Promise<Reply>
 
-/** Whether a server may be used. `lasting`: waiting will not help, a person must act. */
-export type Fitness = { readonly kind: 'fit' } | { readonly kind: 'unfit'; readonly why: string; readonly lasting: boolean }
+/** Looks at a server before it is used: at first, and again after every loss. `nodes` is told what a Cluster says of its own. */
+export type Inspection = (send: Send, nodes: ClusterNodes) => Promise<Fitness>
 
-/** Looks at a server before it is used: at first, and again after every loss. */
-export type Inspection = (send: Send) => Promise<Fitness>
+export interface Target {
+  readonly clock: Clock
+  readonly timer: Timer
+  readonly address: RedisAddress
+  readonly tls: TlsFiles
+}
 
 const PROBE_MS = 250
+const OPEN_POLL_MS = 10
 const OPEN_MS = 5_000 // a server that is starting or loading its file gets this long
 const DEAF_PROBES_MAX = 4 // a socket that stays silent for a second is given up for a new one
 
 export class Connection {
+  /** Aborted when the ledger is closed. */
+  readonly closing: AbortSignal
+  readonly #timer: Timer
   readonly #redis: Redis
   readonly #inspect: Inspection
   readonly #name: string
+  readonly #nodes: ClusterNodes
+  readonly #deafProbesMax: number
+  readonly #closer = new AbortController()
   #fitness: Fitness
   #inspecting: Promise<void> | null = null
   /** Counts sockets, so that an inspection that began on one says nothing of the next. */
   #socket = 0
+  /** The socket that was given up last: its end is on the way. */
+  #left = -1
+  /** Connections made in vain since a server was fit; the next one waits the longer. */
+  #vain = 0
   #deafProbes = 0
-  #timer: NodeJS.Timeout | null = null
-  #closed = false
+  #callOff: (() => void) | null = null
 
-  private constructor(address: RedisAddress, inspect: Inspection) {
-    this.#name = `${address.host}:${address.port}`
+  private constructor({ address, tls, timer }: Target, inspect: Inspection) {
+    this.#timer = timer
+    this.closing = this.#closer.signal
+    this.#name = describeAddress(address)
     this.#inspect = inspect
-    this.#fitness = unfit(`Redis at ${this.#name} is not connected yet`)
-    this.#redis = new Redis(redisOptions(address))
+    this.#fitness = wait(`${this.#name} is not connected yet`)
+    this.#nodes = new ClusterNodes(address.kind === 'cluster' ? address.seeds : [])
+    // In a Cluster the silent one may have lost its place already, and only another node would say so.
+    this.#deafProbesMax = address.kind === 'cluster' ? 1 : DEAF_PROBES_MAX
+    this.#redis = new Redis({ ...clientOptions(address, tls, this.#nodes), retryStrategy: () => this.#delay() })
     this.#redis.on('ready', () => void this.#probe())
-    this.#redis.on('close', () => this.#lose(`the connection to Redis at ${this.#name} is closed`))
+    this.#redis.on('close', () => this.#lose(`the connection to ${this.#name} is closed`))
     this.#redis.on('error', (error: Error) => this.#refusedBy(error))
+    this.#redis.on('end', () => this.#again())
   }
 
   /**
    * Connects and inspects.
    * @throws Error with a sentence for the operator when the server cannot be reached or is not fit; it never holds a password.
    */
-  static async open(address: RedisAddress, inspect: Inspection): Promise<Connection> {
-    const connection = new Connection(address, inspect)
-    connection.#redis.connect().catch(() => {}) // its failure comes as an event too
-    const until = performance.now() + OPEN_MS
+  static async open(target: Target, inspect: Inspection): Promise<Connection> {
+    const connection = new Connection(target, inspect)
+    connection.#connect()
+    const until = target.clock.monotonicMs() + OPEN_MS
     for (;;) {
       const fitness = connection.#fitness
       if (fitness.kind === 'fit') return connection
-      if (fitness.lasting || performance.now() > until) {
+      if (fitness.until === 'person' || target.clock.monotonicMs() > until) {
         connection.close()
         throw new Error(fitness.why)
       }
-      await sleep(10)
+      await new Promise<void>(resolve => target.timer.after(OPEN_POLL_MS, resolve))
     }
   }
 
@@ -86,7 +110,7 @@ export class Connection {
 
   /** Two timeouts in a row: everything is refused at once until a probe is answered. */
   stalled(): Reply & { kind: 'unavailable' } {
-    const why = `Redis at ${this.#name} does not answer within ${LEDGER_TIMEOUT_MS} ms`
+    const why = this.#silence()
     if (this.#fitness.kind === 'fit') this.#doubt(why)
     return { kind: 'unavailable', why }
   }
@@ -97,7 +121,7 @@ export class Connection {
   }
 
   close(): void {
-    this.#closed = true
+    this.#closer.abort()
     this.#lose('the ledger is closed')
     this.#redis.disconnect()
   }
@@ -107,13 +131,16 @@ export class Connection {
     try {
       return { kind: 'reply', value: await this.#redis.sendCommand(new FlatCommand(name, [...args], { replyEncoding: 'utf8' })) }
     } catch (error) {
-      return failure(error, this.#name)
+      const attempt = failure(error, this.#name)
+      if (attempt.kind === 'error' && isElsewhere(attempt.message))
+        this.#leave(`${this.#name} is not in charge: ${attempt.message}`, attempt.message)
+      return attempt
     }
   }
 
   /** One inspection at a time: who asks meanwhile waits for the same one. */
   #probe(): Promise<void> {
-    if (this.#closed) return Promise.resolve()
+    if (this.closing.aborted) return Promise.resolve()
     this.#inspecting ??= this.#look().finally(() => {
       this.#inspecting = null
     })
@@ -127,58 +154,84 @@ export class Connection {
       const attempt = await this.#attempt(name, args)
       if (attempt.kind !== 'timeout') return attempt
       deaf = true
-      return { kind: 'unavailable', why: `Redis at ${this.#name} does not answer within ${LEDGER_TIMEOUT_MS} ms` }
-    })
-    if (this.#closed) return
+      return { kind: 'unavailable', why: this.#silence() }
+    }, this.#nodes)
+    if (this.closing.aborted) return
     if (socket !== this.#socket) return this.#later()
+    if (socket === this.#left) return
     this.#fitness = fitness
     this.#deafProbes = deaf ? this.#deafProbes + 1 : 0
-    if (this.#deafProbes >= DEAF_PROBES_MAX) this.#redis.disconnect(true)
-    else if (fitness.kind === 'unfit') this.#later()
+    if (fitness.kind === 'fit') this.#vain = 0
+    else if (fitness.until === 'elsewhere' || this.#deafProbes >= this.#deafProbesMax) this.#leave(fitness.why)
+    else this.#later()
+  }
+
+  /** This server is not the one, or says nothing any more: gives up the socket, and the next may come to the right one. */
+  #leave(why: string, redirect = ''): void {
+    if (this.#left === this.#socket || this.#redis.status !== 'ready') return
+    this.#left = this.#socket
+    this.#fitness = wait(why)
+    this.#nodes.moved(redirect)
+    this.#redis.disconnect(true)
+  }
+
+  #connect(): void {
+    this.#redis.connect().catch(() => {}) // its failure comes as an event too
+  }
+
+  #delay(): number {
+    this.#vain += 1
+    return Math.min(20 * this.#vain, RECONNECT_MS)
+  }
+
+  /** The client ends for good where a connection that is still being made is called off, as news of a failover do. We do not. */
+  #again(): void {
+    if (this.closing.aborted) return
+    this.#timer.after(this.#delay(), () => {
+      if (!this.closing.aborted && this.#redis.status === 'end') this.#connect()
+    })
   }
 
   #later(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null
+    this.#callOff ??= this.#timer.after(PROBE_MS, () => {
+      this.#callOff = null
       if (this.#redis.status === 'ready') void this.#probe()
-    }, PROBE_MS)
+    })
   }
 
   #doubt(why: string): void {
-    this.#fitness = unfit(why)
+    this.#fitness = wait(why)
     this.#later()
   }
 
   #lose(why: string): void {
     this.#socket++
     this.#deafProbes = 0
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    if (this.#fitness.kind === 'fit' || this.#closed) this.#fitness = unfit(why)
+    this.#callOff?.()
+    this.#callOff = null
+    if (this.#fitness.kind === 'fit' || this.closing.aborted) this.#fitness = wait(why)
   }
 
   #refusedBy(error: Error): void {
-    if (this.#fitness.kind === 'fit') return
-    const lasting =
-      /^(WRONGPASS|NOAUTH|NOPERM)\b/.test(error.message) || /invalid (username-)?password|DB index is out of range/i.test(error.message)
-    this.#fitness = { kind: 'unfit', why: `Redis at ${this.#name} cannot be used: ${reason(error)}`, lasting }
+    if (this.#fitness.kind === 'fit' || /^All sentinels are unreachable\. Retrying[^:]*$/.test(error.message)) return
+    this.#fitness = refusal(this.#name, reason(error))
+  }
+
+  #silence(): string {
+    return `${this.#name} does not answer within ${LEDGER_TIMEOUT_MS} ms`
   }
 }
 
-const unfit = (why: string): Fitness => ({ kind: 'unfit', why, lasting: false })
-
 const unavailable = (fitness: Fitness, name: string): Attempt => ({
   kind: 'unavailable',
-  why: fitness.kind === 'unfit' ? fitness.why : `the connection to Redis at ${name} is closed`,
+  why: fitness.kind === 'unfit' ? fitness.why : `the connection to ${name} is closed`,
 })
 
 function failure(error: unknown, name: string): Attempt {
   const message = error instanceof Error ? error.message : String(error)
   if (message === 'Command timed out') return { kind: 'timeout' }
   // Redis names its errors in capitals (`NOSCRIPT …`); everything else is the client's own word on its socket.
-  return /^[A-Z]{2,}\b/.test(message)
-    ? { kind: 'error', message }
-    : { kind: 'unavailable', why: `the connection to Redis at ${name} is closed` }
+  return /^[A-Z]{2,}\b/.test(message) ? { kind: 'error', message } : { kind: 'unavailable', why: `the connection to ${name} is closed` }
 }
 
 /** Node's connection errors come in bundles without a message of their own. */

@@ -1,16 +1,20 @@
 // Scripts' answers as outcomes. An answer of another shape is a broken belief of ours, never a guess.
 import { assert } from '../core/assert.ts'
 import type {
+  AcknowledgeOutcome,
+  AdjustOutcome,
   Balance,
   BeatOutcome,
   Holder,
+  ObserveOutcome,
+  ReassertOutcome,
   ReleaseOutcome,
   ReservationId,
   ReservationState,
   ReserveOutcome,
   SettleOutcome,
 } from '../core/reservation.ts'
-import type { LedgerEntry, ReservationRecord } from '../ports.ts'
+import type { EntryLine, LedgerEntry, ReservationRecord } from '../ports.ts'
 import { parseBalanceName, parseLinesText } from './keys.ts'
 
 export type Row = readonly string[]
@@ -36,6 +40,8 @@ export function decodeReserve(row: Row): ReserveOutcome {
     case 'too-late':
     case 'clock-skew':
       return { kind, storeMs: Number(first) }
+    case 'recovering':
+      return { kind: 'unavailable', why: 'the ledger has lost writes, and its holders are telling it again what they hold' }
     case 'out-of-bounds':
       return { kind, why: NO_ROOM }
     default:
@@ -54,6 +60,7 @@ export function decodeSettle(row: Row): SettleOutcome {
     case 'raised':
     case 'conflict':
     case 'reasserted':
+    case 'arrears':
     case 'forgotten':
     case 'clock-skew':
       return { kind, storeMs: Number(now) }
@@ -66,8 +73,13 @@ export function decodeSettle(row: Row): SettleOutcome {
   }
 }
 
-/** `changed`: the balances of the record's lines were not declared; these are the lines. */
-export function decodeRelease(row: Row): ReleaseOutcome | { readonly kind: 'changed'; readonly lines: string } {
+/** The balances of the record's lines were not declared; these are the lines. */
+export interface Changed {
+  readonly kind: 'changed'
+  readonly lines: string
+}
+
+export function decodeRelease(row: Row): ReleaseOutcome | Changed {
   const [kind, now = ''] = row
   switch (kind) {
     case 'released':
@@ -82,6 +94,46 @@ export function decodeRelease(row: Row): ReleaseOutcome | { readonly kind: 'chan
     default:
       throw unknownAnswer('release', row)
   }
+}
+
+export function decodeAdjust(row: Row): AdjustOutcome | Changed {
+  const [kind, now = ''] = row
+  switch (kind) {
+    case 'adjusted':
+    case 'already-adjusted':
+    case 'still-open':
+    case 'not-in-suspense':
+    case 'forgotten':
+    case 'no-money':
+    case 'clock-skew':
+      return { kind, storeMs: Number(now) }
+    case 'no-room':
+      return { kind: 'out-of-bounds', why: NO_ROOM }
+    case 'changed':
+      return { kind, lines: now }
+    default:
+      throw unknownAnswer('adjust', row)
+  }
+}
+
+export function decodeReassert(row: Row): ReassertOutcome {
+  const [kind, now = ''] = row
+  if (kind === 'no-room') return { kind: 'out-of-bounds', why: NO_ROOM }
+  if (kind === 'reasserted' || kind === 'exists' || kind === 'forgotten' || kind === 'clock-skew') return { kind, storeMs: Number(now) }
+  throw unknownAnswer('reassert', row)
+}
+
+export function decodeObserve(row: Row): ObserveOutcome {
+  const [kind, now = '', observed = ''] = row
+  if (kind === 'clock-skew') return { kind, storeMs: Number(now) }
+  if (kind === 'observed') return { kind, observed: Number(observed), storeMs: Number(now) }
+  throw unknownAnswer('observe', row)
+}
+
+export function decodeAcknowledge(row: Row): AcknowledgeOutcome {
+  const [kind, now = ''] = row
+  if (kind === 'acknowledged' || kind === 'clock-skew') return { kind, storeMs: Number(now) }
+  throw unknownAnswer('acknowledge', row)
 }
 
 export function decodeBeat(row: Row): BeatOutcome {
@@ -107,6 +159,18 @@ export function decodeRecord(id: string, text: string): ReservationRecord {
   }
 }
 
+/** The response under which a record was settled; empty for none. */
+export function decodeResponse(text: string): string {
+  const [, response = '-'] = (text.split('\n', 1)[0] ?? '').split(' ').slice(RECORD_HEAD)
+  return response === '-' ? '' : response
+}
+
+/** The hash of the price book that a record was estimated with; empty where its reserve was never seen. */
+export function decodePriceBook(text: string): string {
+  const book = (text.split('\n', 1)[0] ?? '').split(' ')[RECORD_HEAD - 1] ?? '-'
+  return book === '-' ? '' : decodeURIComponent(book)
+}
+
 /** One entry of the stream: its id, and its fields in turn with their values. */
 export function decodeEntry(item: unknown): LedgerEntry {
   assert(Array.isArray(item) && item.length === 2, 'an entry has an id and fields')
@@ -123,17 +187,21 @@ export function decodeEntry(item: unknown): LedgerEntry {
     what: field('what'),
     id: field('id'),
     how: field('how'),
+    admittedMs: Number(field('at')),
     lines: lines === '' ? [] : lines.split('\n').map(entryLine),
   }
 }
 
-function entryLine(text: string): LedgerEntry['lines'][number] {
+function entryLine(text: string): EntryLine {
   const parts = text.split(' ')
   const { key, window } = parseBalanceName(parts.slice(0, 2).join(' '))
-  return { key, window, amount: BigInt(parts[2] ?? ''), balance: balance(parts, 3) }
+  const [reserved = 0n, spent = 0n, suspense = 0n, overrun = 0n] = parts.slice(4 + FIGURES).map(BigInt)
+  const moved = { reserved, spent, suspense, overrun }
+  return { key, window, amount: BigInt(parts[2] ?? ''), hard: parts[3] === '1', moved, balance: balance(parts, 4) }
 }
 
 const FIGURES = 6
+const RECORD_HEAD = 7 // words that every record's head has
 const NO_ROOM = 'a balance would leave the range of 64-bit integers'
 
 function balance(row: Row, at: number): Balance {

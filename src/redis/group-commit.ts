@@ -50,13 +50,21 @@ export class GroupCommit<Move, Outcome> {
   }
 
   #take(): Waiting<Move, Outcome>[] {
-    let lines = 0
-    let count = 0
-    for (const { move } of this.#waiting) {
-      lines += this.#lineCount(move)
-      if (count > 0 && (lines > BATCH_LINES_MAX || count >= this.#movesMax)) break
-      count += 1
-    }
-    return this.#waiting.splice(0, count)
+    return this.#waiting.splice(
+      0,
+      batchSize(this.#waiting, ({ move }) => this.#lineCount(move), this.#movesMax),
+    )
   }
+}
+
+/** How many of the first moves go into one script: at most `movesMax`, of lines what a script may have, and one in any case. */
+export function batchSize<Move>(moves: readonly Move[], lineCount: (move: Move) => number, movesMax: number): number {
+  let lines = 0
+  let count = 0
+  for (const move of moves) {
+    lines += lineCount(move)
+    if (count > 0 && (lines > BATCH_LINES_MAX || count >= movesMax)) break
+    count += 1
+  }
+  return count
 }

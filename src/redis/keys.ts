@@ -8,7 +8,7 @@ import { type Window, windowText } from '../core/window.ts'
 export type BalanceName = string & { readonly __brand: 'BalanceName' }
 
 export interface Keys {
-  /** Hash: `schema`, `seq`, `hwm` (highest store time), `last` (store time of the last mutation), `resumed`, `disputes`. */
+  /** Hash: `schema`, `epoch`, `mark` (store time of the last mutation), `resumed`, `seq`, `contested`, `exported`. */
   readonly meta: string
   /** Sorted set: holder by its last beat. */
   readonly holders: string
@@ -24,9 +24,13 @@ export interface Keys {
   readonly index: string
   /** Sorted set in the order of its members: the id of every record. */
   readonly ids: string
+  /** Hash: what holders report in a recovery. */
+  readonly reports: string
   /** Stream: the entries, under ids `SEQ-0`. */
   readonly stream: string
   record(id: string): string
+  /** String: the id of the reservation that was settled under a response's hash. */
+  response(hash: string): string
   balance(name: BalanceName): string
   /** Those that every move is given, in the order that the scripts know. */
   readonly fixed: readonly string[]
@@ -59,7 +63,9 @@ export function ledgerKeys(name: string): Keys {
     index,
     ids,
     stream,
+    reports: `${tag}:reports`,
     record: id => `${tag}:r:${id}`,
+    response: hash => `${tag}:x:${hash}`,
     balance: balanceName => `${tag}:b:${balanceName}`,
     fixed: [meta, holders, deadlines, open, closed, due, index, ids, stream],
   }
@@ -88,10 +94,9 @@ export function linesText(lines: readonly Line[]): string {
   return lines.map(lineText).join('\n')
 }
 
-function lineText(line: Line): string {
-  const { createdMs, generation, grantMs } = line.version
-  const fields = [balanceName(line.key, line.window), line.amount, line.limit, createdMs, generation, grantMs, line.hard ? 1 : 0, line.unit]
-  return fields.join(' ')
+function lineText({ key, window, amount, floor, limit, version, hard, unit }: Line): string {
+  const { createdMs, generation, grantMs } = version
+  return `${balanceName(key, window)} ${amount} ${floor} ${limit} ${createdMs} ${generation} ${grantMs} ${hard ? 1 : 0} ${unit}`
 }
 
 /** The inverse of {@link linesText}. */
@@ -100,13 +105,14 @@ export function parseLinesText(text: string): Line[] {
 }
 
 function parseLineText(text: string): Line {
-  const [key, window, amount, limit, createdMs, generation, grantMs, hard, unit] = text.split(' ')
-  assert(key !== undefined && window !== undefined && amount !== undefined && limit !== undefined, 'a line of a record is whole')
-  assert(unit !== undefined, 'a line of a record names its unit')
+  const [key, window, amount, floor, limit, createdMs, generation, grantMs, hard, unit] = text.split(' ')
+  assert(key !== undefined && window !== undefined && amount !== undefined, 'a line of a record is whole')
+  assert(floor !== undefined && limit !== undefined && unit !== undefined, 'a line of a record has all its words')
   return {
     key: key as BudgetKey,
     window: parseWindowText(window),
     amount: BigInt(amount),
+    floor: BigInt(floor),
     limit: BigInt(limit),
     version: { createdMs: Number(createdMs), generation: Number(generation), grantMs: Number(grantMs) },
     hard: hard === '1',

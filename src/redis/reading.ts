@@ -2,15 +2,15 @@
 import type { BudgetKey } from '../core/budget.ts'
 import type { Balance, LedgerFault } from '../core/reservation.ts'
 import type { Window } from '../core/window.ts'
-import type { BalancePage, LedgerEntry, ReadOutcome, ReservationPage } from '../ports.ts'
-import { asRow, decodeEntry, decodeFigures, decodeRecord } from './decode.ts'
+import type { BalancePage, FoundReservation, LedgerEntry, ReadOutcome, ReservationPage } from '../ports.ts'
+import { asRow, decodeEntry, decodeFigures, decodePriceBook, decodeRecord, decodeResponse } from './decode.ts'
 import { type BalanceName, balanceName, parseBalanceName } from './keys.ts'
 import type { Runner } from './runner.ts'
 
-const AT_ONCE = 250 // balances in one read: under a millisecond of the server
+const AT_ONCE = 500 // balances in one read, and so in one page: what a script may have
 const PAGE_MAX = 1_000
 
-type Read<T> = { readonly kind: 'read'; readonly value: T; readonly storeMs: number }
+type Read<T> = Exclude<ReadOutcome<T>, LedgerFault>
 
 export async function read(
   runner: Runner,
@@ -22,13 +22,15 @@ export async function read(
   )
 }
 
-/** A page of balances in the order of their names; those of windows that are over are left out. */
+/**
+ * A page of balances in the order of their names; those of windows that are over are left out. All of it is read in one step, so it may
+ * end before `count`.
+ */
 export async function list(
   runner: Runner,
   { prefix, cursor, count }: { readonly prefix: string; readonly cursor: string; readonly count: number },
 ): Promise<ReadOutcome<BalancePage>> {
   const size = pageSize(count)
-  const budgets: BalancePage['budgets'][number][] = []
   let after = cursor
   for (;;) {
     const from = after !== '' && after >= prefix ? `(${after}` : `[${prefix}`
@@ -36,23 +38,19 @@ export async function list(
     if (reply.kind !== 'reply') return reply
     const found = asRow(reply.value) as readonly BalanceName[]
     const names = found.filter(name => name.startsWith(prefix))
-    const balances = await readBalances(runner, names)
-    if (balances.kind !== 'read') return balances
-    for (const [index, balance] of balances.value.entries()) {
+    const read = await readBalances(runner, names)
+    if (read.kind !== 'read') return read
+    const budgets = read.value.flatMap((balance, index) => {
       const { key, window } = parseBalanceName(names[index] ?? '')
-      if (balance !== null && isCurrent(window, balances.storeMs)) budgets.push({ key, window, balance })
-    }
+      return balance !== null && isCurrent(window, read.storeMs) ? [{ key, window, balance }] : []
+    })
+    const shown = budgets.slice(0, size)
+    const last = shown.at(-1)
     const isLast = found.length < AT_ONCE || names.length < found.length
-    if (isLast || budgets.length > size) return page(budgets, size, balances.storeMs)
+    if (budgets.length > size && last !== undefined) return { ...read, value: { budgets: shown, next: balanceName(last.key, last.window) } }
     after = names.at(-1) ?? after
+    if (isLast || shown.length > 0) return { ...read, value: { budgets: shown, next: isLast ? null : after } }
   }
-}
-
-function page(budgets: readonly BalancePage['budgets'][number][], size: number, storeMs: number): Read<BalancePage> {
-  const shown = budgets.slice(0, size)
-  const last = shown.at(-1)
-  const next = budgets.length > size && last !== undefined ? balanceName(last.key, last.window) : null
-  return { kind: 'read', value: { budgets: shown, next }, storeMs }
 }
 
 /** A page of records in the order of their ids, which is that of their admission. */
@@ -78,7 +76,7 @@ export async function reservations(
   const next = ids.length > size ? (shown.at(-1) ?? null) : null
   // One that closed between the two questions is not open any more.
   const value = { reservations: open ? records.filter(record => record.state === 'open') : records, next }
-  return { kind: 'read', value, storeMs: time.storeMs }
+  return { ...time, value }
 }
 
 export async function entries(
@@ -90,21 +88,42 @@ export async function entries(
   if (reply.kind !== 'reply') return reply
   const time = await readBalances(runner, [])
   if (time.kind !== 'read') return time
-  return { kind: 'read', value: (reply.value as readonly unknown[]).map(decodeEntry), storeMs: time.storeMs }
+  return { ...time, value: (reply.value as readonly unknown[]).map(decodeEntry) }
 }
 
+/** The reservation that was settled under a response's hash, for as long as its record is kept. */
+export async function findByResponse(runner: Runner, response: string): Promise<ReadOutcome<FoundReservation | null>> {
+  const { keys } = runner
+  const id = await runner.command('GET', [keys.response(response)])
+  if (id.kind !== 'reply') return id
+  const text = typeof id.value === 'string' ? await runner.command('GET', [keys.record(id.value)]) : id
+  if (text.kind !== 'reply') return text
+  const time = await readBalances(runner, [])
+  if (time.kind !== 'read') return time
+  if (typeof id.value !== 'string' || typeof text.value !== 'string') return { ...time, value: null }
+  const record = decodeRecord(id.value, text.value)
+  // Its record may have gone between the two questions, and another come under its id.
+  return {
+    ...time,
+    value: decodeResponse(text.value) === response ? { id: record.id, lines: record.lines, priceBook: decodePriceBook(text.value) } : null,
+  }
+}
+
+/** Balances in one step, or several where they are more than a script may have: then `seq` is of the first, and no later. */
 async function readBalances(runner: Runner, names: readonly BalanceName[]): Promise<Read<readonly (Balance | null)[]> | LedgerFault> {
   const value: (Balance | null)[] = []
+  let first: number | null = null
   let storeMs = 0
   for (let at = 0; at === 0 || at < names.length; at += AT_ONCE) {
     const keys = names.slice(at, at + AT_ONCE).map(runner.keys.balance)
     const reply = await runner.run('read', { keys, args: [] })
     if (reply.kind !== 'reply') return reply
-    const [now, ...figures] = asRow(reply.value)
+    const [now, seq, ...figures] = asRow(reply.value)
     storeMs = Number(now)
+    first ??= Number(seq)
     value.push(...figures.map(decodeFigures))
   }
-  return { kind: 'read', value, storeMs }
+  return { kind: 'read', value, seq: first ?? 0, storeMs }
 }
 
 const NONE = { kind: 'reply', value: [] } as const

@@ -2,7 +2,10 @@
 import { assert } from '../core/assert.ts'
 import type { Clock } from '../ports.ts'
 import type { Connection, Reply } from './connection.ts'
+import { asRow } from './decode.ts'
 import type { ScriptCall } from './encode.ts'
+import { Guard } from './guard.ts'
+import type { Holdings } from './holdings.ts'
 import type { Keys } from './keys.ts'
 import type { Move, Script } from './scripts.ts'
 
@@ -10,26 +13,37 @@ import type { Move, Script } from './scripts.ts'
 export type Ran = Exclude<Reply, { kind: 'error' }>
 type Unavailable = Extract<Reply, { kind: 'unavailable' }>
 
+/** What carries commands: a connection, or an inspection of one. */
+export type Channel = Pick<Connection, 'send' | 'sendOnce' | 'stalled' | 'reinspect'>
+
+export interface RunnerOptions {
+  readonly holdings: Holdings
+  readonly clock: Clock
+  readonly streamMax: number
+  readonly storeClockMs?: () => number
+  /** How many replicas must have a reservation before it counts; none unless told. */
+  readonly guarded?: number
+}
+
 export class Runner {
   readonly keys: Keys
-  readonly #connection: Connection
+  readonly holdings: Holdings
+  readonly #connection: Channel
   readonly #scripts: Readonly<Record<Move, Script>>
   readonly #clock: Clock
   readonly #streamMax: number
   readonly #storeClockMs: (() => number) | null
+  readonly #guard: Guard | null
 
-  constructor(
-    connection: Connection,
-    scripts: Readonly<Record<Move, Script>>,
-    keys: Keys,
-    options: { readonly clock: Clock; readonly streamMax: number; readonly storeClockMs?: () => number },
-  ) {
+  constructor(connection: Channel, scripts: Readonly<Record<Move, Script>>, keys: Keys, options: RunnerOptions) {
     this.#connection = connection
     this.#scripts = scripts
     this.keys = keys
+    this.holdings = options.holdings
     this.#clock = options.clock
     this.#streamMax = options.streamMax
     this.#storeClockMs = options.storeClockMs ?? null
+    this.#guard = options.guarded === undefined || options.guarded === 0 ? null : new Guard(options.guarded, options.clock)
   }
 
   /** Runs a move, once more after a timeout. */
@@ -47,12 +61,12 @@ export class Runner {
   async runBatch<T>(move: Move, batch: readonly T[], encode: (batch: readonly T[]) => ScriptCall): Promise<readonly Ran[]> {
     const reply = await this.runOnce(move, encode(batch))
     if (reply.kind === 'unavailable') return batch.map(() => reply)
-    if (reply.kind === 'reply') return rows(reply.value)
+    if (reply.kind === 'reply') return this.#rows(reply.value)
     return Promise.all(
       batch.map(async (each): Promise<Ran> => {
         const single = await this.runOnce(move, encode([each]))
         if (single.kind === 'timeout') return this.stalled()
-        return single.kind === 'reply' ? (rows(single.value)[0] ?? single) : single
+        return single.kind === 'reply' ? (this.#rows(single.value)[0] ?? single) : single
       }),
     )
   }
@@ -78,15 +92,36 @@ export class Runner {
     return this.#connection.stalled()
   }
 
+  /** Where the ledger says that it stands; after a recovery without us, what is held has to be told to it. */
+  stands(seq: number, epoch: string): void {
+    if (!this.holdings.saw(seq, epoch)) void this.#connection.reinspect()
+  }
+
+  /** A row a move; the last one says where the ledger stands after them. */
+  #rows(value: unknown): readonly Ran[] {
+    assert(Array.isArray(value), 'a batch answers a list')
+    const [kind, seq, epoch] = asRow(value.at(-1))
+    assert(kind === 'tip' && seq !== undefined && epoch !== undefined, 'a batch ends with its tip')
+    this.stands(Number(seq), epoch)
+    return value.slice(0, -1).map(row => ({ kind: 'reply', value: row }))
+  }
+
   #evaluate(move: Move, call: ScriptCall): ReturnType<Connection['sendOnce']> {
     const keys = [...this.keys.fixed, ...call.keys]
     const storeMs = this.#storeClockMs === null ? '' : `${Math.floor(this.#storeClockMs())}`
     const args = [`${Math.floor(this.#clock.wallMs())}`, storeMs, `${this.#streamMax}`, ...call.args]
-    return this.#connection.sendOnce('EVALSHA', [this.#scripts[move].sha, `${keys.length}`, ...keys, ...args])
+    const command = [this.#scripts[move].sha, `${keys.length}`, ...keys, ...args]
+    return this.#guard !== null && move === 'reserve' ? this.#guarded(this.#guard, command) : this.#connection.sendOnce('EVALSHA', command)
   }
-}
 
-function rows(value: unknown): readonly Ran[] {
-  assert(Array.isArray(value), 'a batch answers a list')
-  return value.map(row => ({ kind: 'reply', value: row }))
+  /** What replicas do not have within the time is as good as not known to have run. */
+  async #guarded(guard: Guard, command: readonly string[]): ReturnType<Connection['sendOnce']> {
+    const closed = guard.closed()
+    if (closed !== null) return { kind: 'unavailable', why: closed }
+    const answers = [this.#connection.sendOnce('EVALSHA', command), this.#connection.sendOnce(guard.wait.name, guard.wait.args)] as const
+    const [reply, waited] = await Promise.all(answers)
+    if (reply.kind !== 'reply' || waited.kind !== 'reply') return reply.kind === 'reply' ? waited : reply
+    const short = guard.short(waited.value)
+    return short === null ? reply : { kind: 'unavailable', why: short }
+  }
 }

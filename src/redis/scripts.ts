@@ -7,6 +7,8 @@ import {
   COLLECT_AFTER_MS,
   DEADLINE_MS,
   HOLDER_STALE_MS,
+  PRESENT_EVERY_MS,
+  RECOVER_MS,
   RESUME_GAP_MS,
   RETAIN_PROVEN_MS,
   RETAIN_UNPROVEN_MS,
@@ -17,7 +19,22 @@ import {
 import type { Reply, Send } from './connection.ts'
 
 /** The moves; each is one file of `lua/`. */
-export const MOVES = ['reserve', 'settle', 'release', 'beat', 'look', 'expire', 'collect', 'read'] as const
+export const MOVES = [
+  'reserve',
+  'settle',
+  'release',
+  'beat',
+  'observe',
+  'adjust',
+  'reassert',
+  'look',
+  'expire',
+  'collect',
+  'acknowledge',
+  'read',
+  'recover',
+  'report',
+] as const
 export type Move = (typeof MOVES)[number]
 
 export interface Script {
@@ -31,6 +48,8 @@ const LIMITS = {
   COLLECT_AFTER_MS,
   DEADLINE_MS,
   HOLDER_STALE_MS,
+  PRESENT_EVERY_MS,
+  RECOVER_MS,
   RESUME_GAP_MS,
   RETAIN_PROVEN_MS,
   RETAIN_UNPROVEN_MS,

@@ -1,14 +1,19 @@
 // The sweep over Redis, in steps: look, then act on a few at a time with their keys declared. A bounded number a call, as in the core.
 import type { LedgerFault, ReservationId, SweepOutcome } from '../core/reservation.ts'
 import { SWEEP_BATCH } from '../limits.ts'
-import { asRow, decodeRecord } from './decode.ts'
+import { asRow, decodeRecord, decodeResponse } from './decode.ts'
 import { encodeCollect, encodeExpire } from './encode.ts'
 import { type BalanceName, balanceName } from './keys.ts'
 import type { Runner } from './runner.ts'
 
 const EXPIRE_AT_ONCE = 8 // of at most 64 lines: the 512 lines that one script may have
 
-interface Looked {
+interface Alarms {
+  readonly contested: number
+  readonly unexported: number
+}
+
+interface Looked extends Alarms {
   readonly kind: 'looked'
   readonly storeMs: number
   readonly overdue: readonly ReservationId[]
@@ -37,15 +42,15 @@ export async function sweep(runner: Runner): Promise<SweepOutcome> {
   left -= final.length
   const outlived = seen.outlived.slice(0, left)
   left -= outlived.length
-  const collected = final.length + outlived.length > 0 ? await collect(runner, final, outlived) : 0
-  if (typeof collected !== 'number') return collected
-  return { kind: 'swept', expired, collected, more: left === 0, storeMs: seen.storeMs }
+  const { contested, unexported, storeMs } = seen
+  const done = final.length + outlived.length > 0 ? await collect(runner, final, outlived) : { collected: 0, contested, unexported }
+  return 'kind' in done ? done : { kind: 'swept', expired, more: left === 0, ...done, storeMs }
 }
 
 async function look(runner: Runner): Promise<Looked | LedgerFault> {
   const reply = await runner.run('look', { keys: [], args: [`${SWEEP_BATCH}`] })
   if (reply.kind !== 'reply') return reply
-  const [kind, now, overdue, due, outlived] = reply.value as [string, string, unknown, unknown, unknown]
+  const [kind, now, overdue, due, outlived, ...told] = reply.value as [string, string, unknown, unknown, unknown, ...unknown[]]
   if (kind === 'clock-skew') return { kind, storeMs: Number(now) }
   return {
     kind: 'looked',
@@ -53,6 +58,7 @@ async function look(runner: Runner): Promise<Looked | LedgerFault> {
     overdue: inOrder(asRow(overdue)) as ReservationId[],
     due: inOrder(asRow(due)) as BalanceName[],
     outlived: inOrder(asRow(outlived)) as ReservationId[],
+    ...alarms(asRow(told)),
   }
 }
 
@@ -77,15 +83,31 @@ async function unreserved(runner: Runner, names: readonly BalanceName[]): Promis
   if (names.length === 0) return []
   const reply = await runner.run('read', { keys: names.map(runner.keys.balance), args: [] })
   if (reply.kind !== 'reply') return reply
-  const [, ...figures] = asRow(reply.value)
+  const [, , ...figures] = asRow(reply.value)
   return names.filter((_, index) => figures[index]?.split(' ')[2] === '0')
 }
 
-async function collect(runner: Runner, names: readonly BalanceName[], ids: readonly ReservationId[]): Promise<number | LedgerFault> {
-  const reply = await runner.run('collect', encodeCollect(runner.keys, names, ids))
+async function collect(
+  runner: Runner,
+  names: readonly BalanceName[],
+  ids: readonly ReservationId[],
+): Promise<(Alarms & { readonly collected: number }) | LedgerFault> {
+  const texts = ids.length === 0 ? NONE : await runner.command('MGET', ids.map(runner.keys.record))
+  if (texts.kind !== 'reply') return texts
+  const records = (texts.value as readonly (string | null)[]).flatMap((text, index) => {
+    const id = ids[index]
+    return id === undefined ? [] : [{ id, response: text === null ? '' : decodeResponse(text) }]
+  })
+  const reply = await runner.run('collect', encodeCollect(runner.keys, names, records))
   if (reply.kind !== 'reply') return reply
-  const [kind, now, collected] = asRow(reply.value)
-  return kind === 'clock-skew' ? { kind, storeMs: Number(now) } : Number(collected)
+  const [kind, now, collected, , ...told] = asRow(reply.value)
+  return kind === 'clock-skew' ? { kind, storeMs: Number(now) } : { collected: Number(collected), ...alarms(told) }
 }
 
+const alarms = ([contested, unexported]: readonly string[]): Alarms => ({
+  contested: Number(contested),
+  unexported: Number(unexported),
+})
+
+const NONE = { kind: 'reply', value: [] } as const
 const inOrder = (names: readonly string[]): string[] => [...new Set(names)].sort()

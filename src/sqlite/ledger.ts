@@ -86,11 +86,15 @@ function portTo(worker: Worker, clock: Clock): Ledger {
     settle: move => ask({ kind: 'settle', move }),
     release: move => ask({ kind: 'release', move }),
     beat: holder => ask({ kind: 'beat', holder }),
+    observe: move => ask({ kind: 'observe', move }),
+    adjust: move => ask({ kind: 'adjust', move }),
     sweep: () => ask({ kind: 'sweep' }),
     read: lines => ask({ kind: 'read', lines }),
     list: query => ask({ kind: 'list', query }),
     reservations: query => ask({ kind: 'reservations', query }),
     entries: query => ask({ kind: 'entries', query }),
+    findByResponse: response => ask({ kind: 'find', response }),
+    acknowledge: seq => ask({ kind: 'acknowledge', seq }),
     close: () => {
       if (stopped !== null) return Promise.resolve()
       if (closing === null) {

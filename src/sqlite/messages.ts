@@ -1,5 +1,5 @@
 // What the ledger's thread is told and answers. Values only; both sides run the same build.
-import type { Holder, ReleaseMove, ReserveMove, SettleMove } from '../core/reservation.ts'
+import type { AdjustMove, Holder, ObserveMove, ReleaseMove, ReserveMove, SettleMove } from '../core/reservation.ts'
 import type { Ledger } from '../ports.ts'
 
 type Argument<Method extends keyof Ledger> = Parameters<Ledger[Method]>[0]
@@ -9,11 +9,15 @@ export type Request =
   | { readonly kind: 'settle'; readonly move: SettleMove }
   | { readonly kind: 'release'; readonly move: ReleaseMove }
   | { readonly kind: 'beat'; readonly holder: Holder }
+  | { readonly kind: 'observe'; readonly move: ObserveMove }
+  | { readonly kind: 'adjust'; readonly move: AdjustMove }
   | { readonly kind: 'sweep' }
   | { readonly kind: 'read'; readonly lines: Argument<'read'> }
   | { readonly kind: 'list'; readonly query: Argument<'list'> }
   | { readonly kind: 'reservations'; readonly query: Argument<'reservations'> }
   | { readonly kind: 'entries'; readonly query: Argument<'entries'> }
+  | { readonly kind: 'find'; readonly response: string }
+  | { readonly kind: 'acknowledge'; readonly seq: number }
 
 /** Each request with the wall clock of its caller. */
 export type Told = { readonly kind: 'batch'; readonly requests: readonly (readonly [Request, number])[] } | { readonly kind: 'close' }

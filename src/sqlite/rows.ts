@@ -40,11 +40,26 @@ export function balanceOf(row: Row): StoredBalance {
 
 /** Columns of `records`, in the order of the table. */
 export function recordValues(record: StoredRecord): (null | number | bigint | string)[] {
-  const { id, holder, state, admittedMs, deadlineMs, alternative, lines, charged, raised, priceBook, closedMs } = record
-  const outlived = closedMs === null ? null : closedMs + (retentionMs(state, LEDGER_RULES) ?? 0)
+  const { id, holder, state, admittedMs, deadlineMs, alternative, lines, charged, raised, priceBook, adjustId, arrears, closedMs } = record
+  const outlived = closedMs === null ? null : closedMs + (retentionMs(record, LEDGER_RULES) ?? 0)
   const chargedText = charged.join(' ')
-  const flag = raised ? 1 : 0
-  return [id, holder, state, admittedMs, deadlineMs, alternative, pack(lines), chargedText, flag, priceBook, closedMs, outlived]
+  const response = record.response === '' ? null : record.response
+  const told = [adjustId, response, arrears ? 1 : 0]
+  return [
+    id,
+    holder,
+    state,
+    admittedMs,
+    deadlineMs,
+    alternative,
+    pack(lines),
+    chargedText,
+    raised ? 1 : 0,
+    priceBook,
+    ...told,
+    closedMs,
+    outlived,
+  ]
 }
 
 export function recordOf(row: Row): StoredRecord {
@@ -60,17 +75,21 @@ export function recordOf(row: Row): StoredRecord {
     charged: charged === '' ? [] : charged.split(' ').map(BigInt),
     raised: int(row, 'raised') === 1,
     priceBook: text(row, 'price_book'),
+    adjustId: text(row, 'adjust_id'),
+    response: row['response'] === null ? '' : text(row, 'response'),
+    arrears: int(row, 'arrears') === 1,
     closedMs: row['closed_ms'] === null ? null : int(row, 'closed_ms'),
   }
 }
 
 /** Columns of `entries`, in the order of the table. */
-export const entryValues = ({ seq, storeMs, what, id, how, lines }: Entry): (number | string)[] => [
+export const entryValues = ({ seq, storeMs, what, id, how, admittedMs, lines }: Entry): (number | string)[] => [
   seq,
   storeMs,
   what,
   id,
   how,
+  admittedMs,
   pack(lines),
 ]
 
@@ -80,6 +99,7 @@ export const entryOf = (row: Row): Entry => ({
   what: text(row, 'what') as EntryKind,
   id: text(row, 'id'),
   how: text(row, 'how'),
+  admittedMs: int(row, 'admitted_ms'),
   lines: unpack(text(row, 'lines')),
 })
 

@@ -6,7 +6,7 @@ const SCHEMA_VERSION = 1
 const TABLES = `
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1), mark_ms INTEGER NOT NULL, resumed_ms INTEGER NOT NULL,
-  seq INTEGER NOT NULL, contested INTEGER NOT NULL
+  seq INTEGER NOT NULL, contested INTEGER NOT NULL, exported_seq INTEGER
 ) STRICT;
 CREATE TABLE balances (
   id TEXT PRIMARY KEY, key TEXT NOT NULL, window_kind TEXT NOT NULL, window_a INTEGER, window_b INTEGER,
@@ -18,13 +18,15 @@ CREATE INDEX balances_collectable ON balances (collectable_ms) WHERE collectable
 CREATE TABLE records (
   id TEXT PRIMARY KEY, holder TEXT NOT NULL, state TEXT NOT NULL, admitted_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL,
   alternative INTEGER NOT NULL, lines TEXT NOT NULL, charged TEXT NOT NULL, raised INTEGER NOT NULL, price_book TEXT NOT NULL,
-  closed_ms INTEGER, outlived_ms INTEGER
+  adjust_id TEXT NOT NULL, response TEXT, arrears INTEGER NOT NULL, closed_ms INTEGER, outlived_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_open ON records (id, holder, deadline_ms) WHERE state = 'open';
 CREATE INDEX records_outlived ON records (outlived_ms) WHERE outlived_ms IS NOT NULL;
+CREATE INDEX records_response ON records (response) WHERE response IS NOT NULL;
 CREATE TABLE holders (holder TEXT PRIMARY KEY, beat_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY, store_ms INTEGER NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL, how TEXT NOT NULL, lines TEXT NOT NULL
+  seq INTEGER PRIMARY KEY, store_ms INTEGER NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL, how TEXT NOT NULL,
+  admitted_ms INTEGER NOT NULL, lines TEXT NOT NULL
 ) STRICT;
 `
 

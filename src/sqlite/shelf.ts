@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { atTime, type StoredBalance } from '../core/balance.ts'
 import type { ReservationId } from '../core/reservation.ts'
-import { type Entry, FIRST_META, type Meta, type Shelf, type StoredRecord } from '../core/shelf.ts'
+import { type Entry, entriesKept, FIRST_META, type Meta, type Shelf, type StoredRecord } from '../core/shelf.ts'
 import { balanceOf, balanceValues, entryOf, entryValues, int, type Row, recordOf, recordValues, text } from './rows.ts'
 import { createTable } from './table.ts'
 
@@ -48,9 +48,9 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
     records.flush()
     beats.flush()
     for (const entry of appended) sql.append.run(...entryValues(entry))
-    if (appended.length > 0 && streamMax !== null) sql.trimTo.run((meta ?? FIRST_META).seq - streamMax)
+    if (appended.length > 0 && streamMax !== null) sql.trimTo.run((meta ?? FIRST_META).seq - entriesKept(meta ?? FIRST_META, streamMax))
     appended = []
-    if (metaChanged && meta !== null) sql.putMeta.run(meta.markMs, meta.resumedMs, meta.seq, meta.contested)
+    if (metaChanged && meta !== null) sql.putMeta.run(meta.markMs, meta.resumedMs, meta.seq, meta.contested, meta.exportedSeq)
     metaChanged = false
   }
   const found = <T>(statement: StatementSync, ...values: (string | number)[]): T[] => {
@@ -70,7 +70,7 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
     },
     trim: () => {
       flush()
-      trimByAge(sql, (meta ?? FIRST_META).markMs - ENTRIES_KEPT_MS)
+      trimByAge(sql, meta ?? FIRST_META)
     },
     meta: () => {
       meta ??= mapped(sql.meta.get(), metaOf) ?? FIRST_META
@@ -86,6 +86,7 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
     record: records.get,
     putRecord: record => records.put(record.id, record),
     dropRecord: records.drop,
+    recordByResponse: response => found<Row>(sql.byResponse, response).map(recordOf)[0] ?? null,
     putBeat: beats.put,
     dropHolders: beatBeforeMs => {
       for (const row of found<Row>(sql.idleHolders, beatBeforeMs)) beats.drop(text(row, 'holder'))
@@ -107,6 +108,7 @@ const metaOf = (row: Row): Meta => ({
   resumedMs: int(row, 'resumed_ms'),
   seq: int(row, 'seq'),
   contested: int(row, 'contested'),
+  exportedSeq: row['exported_seq'] === null ? null : int(row, 'exported_seq'),
 })
 
 const mapped = <T>(row: Record<string, unknown> | undefined, of: (row: Row) => T): T | null => (row === undefined ? null : of(row as Row))
@@ -114,11 +116,16 @@ const mapped = <T>(row: Record<string, unknown> | undefined, of: (row: Row) => T
 /** Infinities as numbers that SQLite compares as integers. */
 const finite = (ms: number): number => Math.min(Math.max(ms, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 
-/** Deletes entries from before `beforeMs`, in strides from the oldest: entries are ordered by time as they are by number. */
-function trimByAge(sql: Statements, beforeMs: number): void {
+/** Deletes entries of 35 days ago, twice that where the exporter has not read them, in strides from the oldest: numbers go with time. */
+function trimByAge(sql: Statements, { markMs, exportedSeq }: Meta): void {
+  const isOld = (row: Row): boolean => {
+    const ageMs = markMs - int(row, 'store_ms')
+    const isRead = exportedSeq === null || int(row, 'seq') <= exportedSeq
+    return ageMs > (isRead ? ENTRIES_KEPT_MS : 2 * ENTRIES_KEPT_MS)
+  }
   for (let trimmed = 0; trimmed < TRIMMED_AT_ONCE; trimmed += 1_000) {
     const oldest = sql.entries.all(0, 1_000) as Row[]
-    const last = oldest.filter(row => int(row, 'store_ms') < beforeMs).at(-1)
+    const last = oldest.filter(isOld).at(-1)
     if (last === undefined) return
     sql.trimTo.run(int(last, 'seq'))
     if (last !== oldest.at(-1)) return
@@ -136,19 +143,20 @@ type StatementName = keyof typeof SQL
 // Closed records outnumber open ones by far: what looks for open ones must never walk them all.
 const SQL = {
   meta: 'SELECT * FROM meta',
-  putMeta: 'INSERT OR REPLACE INTO meta VALUES (1, ?, ?, ?, ?)',
+  putMeta: 'INSERT OR REPLACE INTO meta VALUES (1, ?, ?, ?, ?, ?)',
   balance: 'SELECT * FROM balances WHERE id = ?',
   putBalance: 'INSERT OR REPLACE INTO balances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropBalance: 'DELETE FROM balances WHERE id = ?',
   record: 'SELECT * FROM records WHERE id = ?',
-  putRecord: 'INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  putRecord: 'INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropRecord: 'DELETE FROM records WHERE id = ?',
+  byResponse: 'SELECT * FROM records WHERE response = ? ORDER BY closed_ms DESC LIMIT 1',
   beat: 'SELECT beat_ms FROM holders WHERE holder = ?',
   putBeat: 'INSERT OR REPLACE INTO holders VALUES (?, ?)',
   dropBeat: 'DELETE FROM holders WHERE holder = ?',
   idleHolders: `SELECT holder FROM holders WHERE beat_ms < ?
     AND holder NOT IN (SELECT holder FROM records INDEXED BY records_open WHERE state = 'open')`,
-  append: 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)',
+  append: 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)',
   trimTo: 'DELETE FROM entries WHERE seq <= ?',
   overdue: `SELECT * FROM records INDEXED BY records_open WHERE state = 'open' AND (deadline_ms < ?
     OR holder IN (SELECT h.holder FROM holders h WHERE h.beat_ms < ?)) ORDER BY id LIMIT ?`,

@@ -93,6 +93,10 @@ function answer({ ledger, shelf }: Opened, request: Request, wallMs: number): un
       return ledger.release(request.move, time)
     case 'beat':
       return ledger.beat(request.holder, time)
+    case 'observe':
+      return ledger.observe(request.move, time)
+    case 'adjust':
+      return ledger.adjust(request.move, time)
     case 'sweep': {
       const outcome = ledger.sweep(time)
       if (outcome.kind === 'swept') shelf.trim()
@@ -106,6 +110,10 @@ function answer({ ledger, shelf }: Opened, request: Request, wallMs: number): un
       return ledger.reservations(request.query, wallMs)
     case 'entries':
       return ledger.entries(request.query, wallMs)
+    case 'find':
+      return ledger.findByResponse(request.response, wallMs)
+    case 'acknowledge':
+      return ledger.acknowledge(request.seq, time)
     default:
       return assertNever(request)
   }

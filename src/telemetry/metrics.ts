@@ -8,6 +8,7 @@ export interface Metrics {
   readonly decisionSeconds: Histogram<'decision'>
   readonly closed: Counter<'how'>
   readonly ledgerErrors: Counter<'kind'>
+  readonly ledgerMemory: Gauge
   readonly estimateViolations: Counter<'model'>
   readonly overrunUsd: Counter
   readonly contradictions: Counter<'format'>
@@ -39,6 +40,11 @@ export function createMetrics(): Metrics {
       name: 'purser_ledger_errors_total',
       help: 'Moves that the ledger did not take',
       labelNames: ['kind'],
+      registers,
+    }),
+    ledgerMemory: new Gauge({
+      name: 'purser_ledger_memory_ratio',
+      help: 'Memory that Redis holds, of the maxmemory that it may use',
       registers,
     }),
     estimateViolations: new Counter({

@@ -13,6 +13,7 @@ export function createTelemetry(metrics: Metrics, log: Log, refusals: RefusalSum
     },
     closed: how => metrics.closed.inc({ how }),
     ledgerError: kind => metrics.ledgerErrors.inc({ kind }),
+    ledgerMemory: ratio => metrics.ledgerMemory.set(ratio),
     estimateViolated: model => {
       metrics.estimateViolations.inc({ model })
       log.warn({ model }, 'a call cost more than its estimate')

@@ -3,7 +3,7 @@ import { openAnthropicMeter } from './anthropic-meter.ts'
 import { paramsMembers } from './anthropic-request.ts'
 import { CallDraft } from './call-draft.ts'
 import type { CallReader, Format, ReadResult } from './format.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
 import { matchSuffix } from './openai-path.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
@@ -35,21 +35,18 @@ interface Batch {
 
 function openReader(): CallReader {
   const batch: Batch = { draft: new CallDraft(), fields: new RequestFields(), requests: 0n, outputBound: 0n, current: noRequest() }
-  const scanner = new JsonScanner(rootPlace(batch))
-  return { push: piece => scanner.push(piece), end: () => result(batch, scanner) }
+  return openBodyReader({ ...batch, root: rootPlace(batch), complete: () => result(batch) })
 }
 
 const noRequest = (): Batch['current'] => ({ model: false, params: false, bound: null })
 
-function result({ draft, fields, requests, outputBound }: Batch, scanner: JsonScanner): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
+function result({ draft, fields, requests, outputBound }: Batch): ReadResult {
   if (requests === 0n) fields.refuse('The field "requests" is missing or empty.')
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  draft.choices = requests
-  // One bound for each, so that all of them together come to the sum, rounded up.
-  draft.bound((outputBound + requests - 1n) / requests)
+  else {
+    draft.choices = requests
+    // One bound for each, so that all of them together come to the sum, rounded up.
+    draft.bound((outputBound + requests - 1n) / requests)
+  }
   draft.background = true
   draft.streaming = false
   return { kind: 'call', call: { ...draft.call(NAME, ENDPOINT, true), batch: true }, amend: () => [] }
@@ -58,9 +55,6 @@ function result({ draft, fields, requests, outputBound }: Batch, scanner: JsonSc
 function rootPlace(batch: Batch): Place {
   const { draft, fields } = batch
   return {
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
     members: members({
       requests: {
         ...NOT_PROMPT,

@@ -5,7 +5,7 @@ import type { UsageReading } from '../core/usage.ts'
 import { CallDraft } from './call-draft.ts'
 import { openDocumentMeter } from './document-meter.ts'
 import type { Amendment, CallReader, Format, Meter, ReadResult, ResponseHead, Splice } from './format.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place, type Span } from './json-place.ts'
 import { isEventStream } from './openai-meter.ts'
 import { matchSuffix } from './openai-path.ts'
@@ -33,10 +33,7 @@ function openReader(): CallReader {
   const draft = new CallDraft()
   const fields = new RequestFields()
   let bound: Span | null = null
-  const scanner = new JsonScanner({
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
+  const root: Place = {
     members: members({
       ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
       model: fields.word('model', model => draft.addModel(model)),
@@ -48,17 +45,13 @@ function openReader(): CallReader {
       stream: fields.flag('stream', streaming => (draft.streaming = streaming)),
     }),
     others: wholePrompt(draft),
-  })
-  return { push: piece => scanner.push(piece), end: () => result(draft, fields, scanner, bound) }
-}
-
-function result(draft: CallDraft, fields: RequestFields, scanner: JsonScanner, bound: Span | null): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (bound === null) fields.refuse('The field "max_tokens_to_sample" is missing.')
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  return { kind: 'call', call: draft.call(NAME, ENDPOINT, true), amend: amendment => amend(amendment, bound) }
+  }
+  const complete = (): ReadResult => {
+    if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
+    if (bound === null) fields.refuse('The field "max_tokens_to_sample" is missing.')
+    return { kind: 'call', call: draft.call(NAME, ENDPOINT, true), amend: amendment => amend(amendment, bound) }
+  }
+  return openBodyReader({ draft, fields, root, complete })
 }
 
 function amend({ outputBound }: Amendment, bound: Span | null): readonly Splice[] {

@@ -2,7 +2,7 @@
 import { blockPlace } from './anthropic-blocks.ts'
 import { CallDraft } from './call-draft.ts'
 import type { Amendment, CallReader, ReadResult, Splice } from './format.ts'
-import { type JsonEnd, JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place, type Span } from './json-place.ts'
 import { cacheMarker, NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
@@ -38,15 +38,14 @@ export interface PathTold {
 
 export function openAnthropicReader(format: string, endpoint: string, told: PathTold | null = null): CallReader {
   const request: Request = { draft: new CallDraft(), fields: new RequestFields(), bound: null }
-  const scanner = new JsonScanner(rootPlace(request))
-  return {
-    push: piece => scanner.push(piece),
-    end: () => {
-      const end = scanner.end()
-      if (told !== null) tell(request.draft, told)
-      return result(request, end, format, endpoint)
-    },
+  const { draft, fields } = request
+  const complete = (): ReadResult => {
+    if (told !== null) tell(draft, told)
+    if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
+    if (draft.outputBound === null) fields.refuse('The field "max_tokens" is missing.')
+    return { kind: 'call', call: draft.call(format, endpoint, true), amend: amendment => amend(amendment, request.bound) }
   }
+  return openBodyReader({ draft, fields, root: rootPlace(request), complete })
 }
 
 /** The path's model is the one that is asked for. */
@@ -54,15 +53,6 @@ function tell(draft: CallDraft, { model, streaming }: PathTold): void {
   const others = draft.models.filter(name => name !== model)
   draft.models.splice(0, draft.models.length, model, ...others)
   draft.streaming ||= streaming
-}
-
-function result({ draft, fields, bound }: Request, end: JsonEnd, format: string, endpoint: string): ReadResult {
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (draft.outputBound === null) fields.refuse('The field "max_tokens" is missing.')
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  return { kind: 'call', call: draft.call(format, endpoint, true), amend: amendment => amend(amendment, bound) }
 }
 
 /** The bound is a required field, so it can be replaced and need never be put in; usage is in every stream. */
@@ -74,9 +64,6 @@ function amend({ outputBound }: Amendment, bound: Span | null): readonly Splice[
 function rootPlace(request: Request): Place {
   const { draft, fields } = request
   return {
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
     members: members({
       ...paramsMembers(draft, fields),
       // A model to fall back to may come first in the body; the one asked for comes first in the call.

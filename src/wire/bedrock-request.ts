@@ -4,7 +4,7 @@ import { MODEL_NAME_CHARS_MAX } from '../limits.ts'
 import { isStoredPrompt, modelOfPath } from './bedrock-path.ts'
 import { CallDraft } from './call-draft.ts'
 import type { CallReader, ReadResult, RequestHead } from './format.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
 import { wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
@@ -25,16 +25,13 @@ export interface BedrockShape {
 export function openBedrockReader(shape: BedrockShape, head: RequestHead): CallReader {
   const request: BedrockRequest = { draft: new CallDraft(), fields: new RequestFields() }
   const { draft, fields } = request
-  const root: Place = {
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
-    members: members(shape.members(request)),
-    others: wholePrompt(draft),
-  }
-  const scanner = new JsonScanner(root)
   readHead(request, shape, head)
-  return { push: piece => scanner.push(piece), end: () => result(shape, request, scanner) }
+  const root: Place = { members: members(shape.members(request)), others: wholePrompt(draft) }
+  const complete = (): ReadResult => {
+    shape.complete?.(request)
+    return { kind: 'call', call: draft.call(shape.format, shape.endpoint, shape.generates(draft.models[0] ?? '')), amend: () => [] }
+  }
+  return openBodyReader({ draft, fields, root, complete })
 }
 
 function readHead({ draft, fields }: BedrockRequest, { endpoint }: BedrockShape, head: RequestHead): void {
@@ -54,15 +51,4 @@ function readHead({ draft, fields }: BedrockRequest, { endpoint }: BedrockShape,
 export function tierAsked(tier: string | null, latency: string | null): string | null {
   if (tier !== null && tier !== '' && tier !== 'default') return tier.slice(0, 64)
   return latency === 'optimized' ? latency : null
-}
-
-function result(shape: BedrockShape, request: BedrockRequest, scanner: JsonScanner): ReadResult {
-  const { draft, fields } = request
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  shape.complete?.(request)
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  const call = draft.call(shape.format, shape.endpoint, shape.generates(draft.models[0] ?? ''))
-  return { kind: 'call', call, amend: () => [] }
 }

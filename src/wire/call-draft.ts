@@ -78,3 +78,10 @@ export class CallDraft {
     }
   }
 }
+
+/** Stands for a call that could not be read, so that its answer is metered all the same. Names no model: it has no price. */
+export function unreadCall(format: string, endpoint: string, streaming: boolean): Call {
+  const draft = new CallDraft()
+  draft.streaming = streaming
+  return draft.call(format, endpoint, true)
+}

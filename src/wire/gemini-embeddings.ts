@@ -9,6 +9,7 @@ import { contentsPlace } from './gemini-parts.ts'
 import { oneSpelling } from './gemini-spelling.ts'
 import { googleMethod } from './google-path.ts'
 import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
@@ -34,13 +35,11 @@ export const geminiEmbeddings: Format = {
 function openEmbeddingsReader(head: RequestHead, endpoint: string): CallReader {
   const draft = new CallDraft()
   const fields = new RequestFields()
-  const scanner = new JsonScanner({
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
-    ...bodyPlace(draft, fields, endpoint),
-  })
-  return { push: piece => scanner.push(piece), end: () => result(head, endpoint, draft, fields, scanner) }
+  const complete = (): ReadResult => {
+    draft.addModel(googleMethod(head)?.model ?? '')
+    return { kind: 'call', call: draft.call('gemini-embeddings', endpoint, false), amend: () => [] }
+  }
+  return openBodyReader({ draft, fields, root: bodyPlace(draft, fields, endpoint), complete })
 }
 
 function bodyPlace(draft: CallDraft, fields: RequestFields, endpoint: string): Place {
@@ -64,15 +63,6 @@ function bodyPlace(draft: CallDraft, fields: RequestFields, endpoint: string): P
     },
   }
   return { members: members({ instances: { ...list('instances'), items: instance }, parameters: NOT_PROMPT }), others }
-}
-
-function result(head: RequestHead, endpoint: string, draft: CallDraft, fields: RequestFields, scanner: JsonScanner): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  draft.addModel(googleMethod(head)?.model ?? '')
-  return { kind: 'call', call: draft.call('gemini-embeddings', endpoint, false), amend: () => [] }
 }
 
 /** Meters `predict`: each prediction has statistics of its own, and there is no sum of them. */

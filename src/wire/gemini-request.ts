@@ -5,7 +5,7 @@ import { contentsPlace } from './gemini-parts.ts'
 import { eitherSpelling, oneSpelling } from './gemini-spelling.ts'
 import { geminiToolsPlace } from './gemini-tools.ts'
 import { googleMethod } from './google-path.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import type { Place } from './json-place.ts'
 import { NestedBound } from './nested-bound.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
@@ -31,33 +31,18 @@ export function openGeminiReader(head: RequestHead, endpoint: string): CallReade
   draft.streaming = endpoint === 'streamGenerateContent'
   // Vertex is told the tier by a header; the Gemini API by a field.
   draft.serviceTier = head.header('x-vertex-ai-llm-shared-request-type')?.toLowerCase().slice(0, 32) ?? null
-  const scanner = new JsonScanner(rootPlace(request))
-  return {
-    push: piece => scanner.push(piece),
-    end: () => {
-      draft.models.unshift(googleMethod(head)?.model ?? '')
-      return result(request, scanner, endpoint)
-    },
+  const complete = (): ReadResult => {
+    draft.models.unshift(googleMethod(head)?.model ?? '')
+    return { kind: 'call', call: draft.call('gemini', endpoint, true), amend: ({ outputBound }) => bound.splices(outputBound) }
   }
-}
-
-function result({ draft, fields, bound }: Request, scanner: JsonScanner, endpoint: string): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  const call = draft.call('gemini', endpoint, true)
-  return { kind: 'call', call, amend: ({ outputBound }) => bound.splices(outputBound) }
+  return openBodyReader({ ...request, root: rootPlace(request), complete })
 }
 
 function rootPlace(request: Request): Place {
   const { draft, fields, bound } = request
   const contents = contentsPlace(draft)
   return {
-    enter: (kind, start) => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-      else bound.opened(start)
-    },
+    enter: (_kind, start) => bound.opened(start),
     leave: ({ count }) => bound.closed(count),
     members: new Map([
       ...NOT_READ,

@@ -1,18 +1,19 @@
 // The kept head of one scalar's text, bounded, in a buffer that is used again and again.
 import { CAPTURE_BYTES_MAX } from '../limits.ts'
+import { SHORT, type ShortTexts } from './json-short.ts'
 
 const ENCODER = new TextEncoder()
-/** Keys and numbers are short and ASCII: put together by hand they take a tenth of the time. */
-const SHORT = 24
-/** Short texts remembered while one document, or one stream of them, is scanned: the same few keys come again and again. */
-const REMEMBERED = 64
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export class KeptText {
   #bytes = new Uint8Array(256)
   #length = 0
   #keep = 0
-  readonly #known: string[] = []
+  readonly #shorts: ShortTexts
+
+  constructor(shorts: ShortTexts) {
+    this.#shorts = shorts
+  }
 
   /** Starts anew; `keep` bytes are kept, at most CAPTURE_BYTES_MAX. */
   begin(keep: number): void {
@@ -51,35 +52,8 @@ export class KeptText {
   }
 
   text(): string {
-    return this.#length <= SHORT ? this.#short() : this.#decoded()
-  }
-
-  #short(): string {
-    const bytes = this.#bytes
-    const length = this.#length
-    let slot = length
-    for (let i = 0; i < length; i++) {
-      const byte = bytes[i] as number
-      if (byte >= 0x80) return this.#decoded()
-      slot = (slot * 31 + byte) & 0xffff
-    }
-    slot %= REMEMBERED
-    const known = this.#known[slot]
-    if (known !== undefined && this.#is(known)) return known
-    let text = ''
-    for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i] as number)
-    this.#known[slot] = text
-    return text
-  }
-
-  #is(text: string): boolean {
-    if (text.length !== this.#length) return false
-    for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== this.#bytes[i]) return false
-    return true
-  }
-
-  #decoded(): string {
-    return DECODER.decode(this.#bytes.subarray(0, this.#length))
+    const short = this.#length <= SHORT ? this.#shorts.text(this.#bytes, 0, this.#length) : null
+    return short ?? DECODER.decode(this.#bytes.subarray(0, this.#length))
   }
 
   #reserve(count: number): void {

@@ -49,10 +49,21 @@ export class JsonPath {
     return this.measure?.mode === 'json' ? this.measure.tally : null
   }
 
+  /** Bytes of the value's text to keep. */
+  get keep(): number {
+    return this.place?.scalar === undefined ? 0 : (this.place.keep ?? 256)
+  }
+
   /** Counts quotes or brackets of the value. */
   countMarks(marks: number): void {
     const { counted } = this
     if (counted !== null) counted.marks += marks
+  }
+
+  /** Counts a literal. */
+  countLetters(letters: number): void {
+    const { counted } = this
+    if (counted !== null) counted.letters += letters
   }
 
   /** Counts a comma of the open object or array. */

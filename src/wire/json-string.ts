@@ -1,12 +1,13 @@
 // Reads the content of one JSON string, cut anywhere: checks UTF-8 and escapes, counts by class, keeps a bounded head. Knows no structure.
 import { KeptText } from './json-kept.ts'
-import { PlainText } from './plain-text.ts'
+import type { ShortTexts } from './json-short.ts'
+import { PlainText, plainEnd } from './plain-text.ts'
 import { HIGH, JOINER, STRING_CLASS, TextTally } from './text-tally.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const REPLACEMENT = 0xfffd
-/** Where no one counts, the one inner loop counts into this. */
+/** Where no one counts: what little is counted all the same goes here. */
 const UNCOUNTED: TextTally = new TextTally()
 
 /** One reader serves one string after another: `begin`, then `read` until it says where the string ended. */
@@ -19,7 +20,7 @@ export class JsonString {
   ended = false
 
   #tally = UNCOUNTED
-  readonly #kept = new KeptText()
+  readonly #kept: KeptText
   readonly #plainText = new PlainText()
   /** Continuation bytes still due, and what the next one may be (RFC 3629, table 3-7 of Unicode). */
   #due = 0
@@ -30,6 +31,10 @@ export class JsonString {
   #hex = 0
   /** A high surrogate that waits for its low one, 0 for none. */
   #surrogate = 0
+
+  constructor(shorts: ShortTexts) {
+    this.#kept = new KeptText(shorts)
+  }
 
   /** Starts a string whose opening quote was read. `keep` is the bytes of decoded text to keep, at most CAPTURE_BYTES_MAX. */
   begin(tally: TextTally | null, keep: number): void {
@@ -84,7 +89,7 @@ export class JsonString {
     if (this.#surrogate !== 0 && piece[at] !== BACKSLASH) this.#emitLone()
     const start = at
     for (;;) {
-      at = this.#plainText.count(piece, at, this.#tally)
+      at = this.#tally === UNCOUNTED ? plainEnd(piece, at) : this.#plainText.count(piece, at, this.#tally)
       const high = at
       while (at < piece.length && (piece[at] as number) >= 0x80) {
         at = this.#lead(piece, at)

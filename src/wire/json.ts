@@ -1,17 +1,12 @@
 // An incremental, byte-level JSON scanner: pieces in, events at the places that a consumer named out. Keeps no text but what is asked for.
 import { JSON_DEPTH_MAX } from '../limits.ts'
+import type { JsonEnd, JsonFault } from './json-end.ts'
 import { JsonNumber } from './json-number.ts'
 import { JsonPath } from './json-path.ts'
 import type { Place, Scalar } from './json-place.ts'
+import { SHORT, ShortTexts } from './json-short.ts'
 import { JsonString } from './json-string.ts'
-
-/** What is wrong with a document, and at which byte; never its content. */
-export interface JsonFault {
-  readonly kind: 'broken'
-  readonly at: number
-  readonly why: string
-}
-export type JsonEnd = { readonly kind: 'whole'; readonly bytes: number } | JsonFault
+import { plainEnd } from './plain-text.ts'
 
 /** Keys longer than this are never one that a consumer names. */
 const KEY_BYTES_MAX = 256
@@ -36,7 +31,8 @@ const BROKEN = 11
  */
 export class JsonScanner {
   readonly #path: JsonPath
-  readonly #string = new JsonString()
+  readonly #shorts = new ShortTexts()
+  readonly #string = new JsonString(this.#shorts)
   readonly #number = new JsonNumber()
   #state = VALUE
   #base = 0
@@ -70,9 +66,8 @@ export class JsonScanner {
 
   end(): JsonEnd {
     if (this.#state === IN_NUMBER) this.#endNumber(this.#base)
-    if (this.#fault !== null) return this.#fault
     if (this.#state === DONE) return { kind: 'whole', bytes: this.#base }
-    this.#fault = { kind: 'broken', at: this.#base, why: this.#base === 0 ? 'the body is empty' : 'the JSON ends too early' }
+    this.#fault ??= { kind: 'broken', at: this.#base, why: this.#base === 0 ? 'the body is empty' : 'the JSON ends too early' }
     this.#state = BROKEN
     return this.#fault
   }
@@ -95,8 +90,8 @@ export class JsonScanner {
         break
       case KEY_OR_END:
       case KEY:
-        if (byte === 0x7d && this.#state === KEY_OR_END) this.#leave(at)
-        else this.#key(byte, at)
+        if (byte !== 0x7d || this.#state === KEY) return this.#key(piece, at)
+        this.#leave(at)
         break
       case COLON:
         if (byte !== 0x3a) this.#break(this.#base + at, 'a colon was expected')
@@ -126,14 +121,19 @@ export class JsonScanner {
     else this.#break(this.#base + at, `a comma or a closing ${array ? 'bracket' : 'brace'} was expected`)
   }
 
-  #key(byte: number, at: number): void {
-    if (byte !== 0x22) {
-      this.#break(this.#base + at, 'a key in quotes was expected')
-      return
-    }
-    this.#string.begin(this.#path.countKey(), this.#path.readsKeys ? KEY_BYTES_MAX : 0)
+  #key(piece: Uint8Array, at: number): number {
+    if (piece[at] !== 0x22) return this.#break(this.#base + at, 'a key in quotes was expected')
     this.#start = this.#base + at
+    const tally = this.#path.countKey()
+    const named = this.#path.readsKeys
+    const end = tally === null ? plainEnd(piece, at + 1) : piece.length
+    if (piece[end] === 0x22 && end - at <= SHORT + 1) {
+      this.#member(named ? this.#shorts.text(piece, at + 1, end) : null)
+      return end + 1
+    }
+    this.#string.begin(tally, named ? KEY_BYTES_MAX : 0)
     this.#state = IN_KEY
+    return at + 1
   }
 
   #value(byte: number, at: number): void {
@@ -149,7 +149,7 @@ export class JsonScanner {
   #beginString(start: number): void {
     this.#path.place?.enter?.('string', start)
     this.#path.countMarks(2)
-    this.#string.begin(this.#path.measure?.tally ?? null, this.#keep())
+    this.#string.begin(this.#path.measure?.tally ?? null, this.#path.keep)
     this.#state = IN_STRING
   }
 
@@ -165,14 +165,18 @@ export class JsonScanner {
 
   #endKey(): void {
     const named = this.#path.readsKeys && this.#string.bytes <= KEY_BYTES_MAX
-    const wrong = this.#path.member(named ? this.#string.text() : null)
+    this.#member(named ? this.#string.text() : null)
+  }
+
+  #member(key: string | null): void {
+    const wrong = this.#path.member(key)
     if (wrong === null) this.#state = COLON
     else this.#break(this.#start, wrong)
   }
 
   #beginNumber(byte: number, start: number): void {
     this.#path.place?.enter?.('number', start)
-    this.#string.begin(null, this.#keep())
+    this.#string.begin(null, this.#path.keep)
     this.#number.begin()
     this.#state = IN_NUMBER
     this.#numberByte(byte)
@@ -203,7 +207,7 @@ export class JsonScanner {
     this.#literal = byte === 0x74 ? 'true' : byte === 0x66 ? 'false' : 'null'
     this.#matched = 1
     this.#path.place?.enter?.(this.#literal as 'true' | 'false' | 'null', start)
-    for (const letter of this.#literal) this.#path.counted?.addCodePoint(letter.charCodeAt(0))
+    this.#path.countLetters(this.#literal.length)
     this.#string.begin(null, 0)
     this.#state = IN_LITERAL
   }
@@ -235,10 +239,6 @@ export class JsonScanner {
 
   #ended(): void {
     this.#state = this.#path.depth === 0 ? DONE : AFTER
-  }
-
-  #keep(): number {
-    return this.#path.place?.scalar === undefined ? 0 : (this.#path.place.keep ?? 256)
   }
 
   /** Returns what ends the loop over a piece. */

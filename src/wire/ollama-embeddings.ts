@@ -1,8 +1,8 @@
 // Ollama's embeddings, of its newer endpoint (which reports tokens) and its older one (which does not): input only, nothing is generated.
 import { CallDraft } from './call-draft.ts'
 import type { CallReader, Format, ReadResult } from './format.ts'
-import { JsonScanner } from './json.ts'
-import { members } from './json-place.ts'
+import { openBodyReader } from './json-body.ts'
+import { members, type Place } from './json-place.ts'
 import { openOllamaMeter } from './ollama-meter.ts'
 import { matchSuffix } from './openai-path.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
@@ -22,10 +22,7 @@ const NOT_READ = ['keep_alive', 'options', 'truncate', 'dimensions', 'encoding_f
 function openEmbeddingsReader(endpoint: string): CallReader {
   const draft = new CallDraft()
   const fields = new RequestFields()
-  const scanner = new JsonScanner({
-    enter: kind => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-    },
+  const root: Place = {
     members: members({
       ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
       model: fields.word('model', model => draft.models.unshift(model)),
@@ -33,15 +30,10 @@ function openEmbeddingsReader(endpoint: string): CallReader {
       input: textsPlace(draft, fields, 'input'),
     }),
     others: wholePrompt(draft),
-  })
-  return { push: piece => scanner.push(piece), end: () => result(endpoint, draft, fields, scanner) }
-}
-
-function result(endpoint: string, draft: CallDraft, fields: RequestFields, scanner: JsonScanner): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  return { kind: 'call', call: draft.call('ollama-embeddings', endpoint, false), amend: () => [] }
+  }
+  const complete = (): ReadResult => {
+    if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
+    return { kind: 'call', call: draft.call('ollama-embeddings', endpoint, false), amend: () => [] }
+  }
+  return openBodyReader({ draft, fields, root, complete })
 }

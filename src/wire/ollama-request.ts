@@ -3,7 +3,7 @@ import { CallDraft } from './call-draft.ts'
 import { IMAGE_HEAD } from './data-url.ts'
 import type { CallReader, ReadResult } from './format.ts'
 import { imageSize } from './image-size.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
 import { NestedBound } from './nested-bound.ts'
 import { NOT_PROMPT, toolsPlace, wholePrompt } from './openai-prompt.ts'
@@ -20,19 +20,13 @@ interface Request {
 
 export function openOllamaReader(endpoint: string): CallReader {
   const request: Request = { draft: new CallDraft(), fields: new RequestFields(), bound: new NestedBound('options', 'num_predict') }
-  request.draft.streaming = true
-  const scanner = new JsonScanner(rootPlace(request))
-  return { push: piece => scanner.push(piece), end: () => result(request, scanner, endpoint) }
-}
-
-function result({ draft, fields, bound }: Request, scanner: JsonScanner, endpoint: string): ReadResult {
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
-  if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
-  const call = draft.call('ollama', endpoint, true)
-  return { kind: 'call', call, amend: ({ outputBound }) => bound.splices(outputBound) }
+  const { draft, fields, bound } = request
+  draft.streaming = true
+  const complete = (): ReadResult => {
+    if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
+    return { kind: 'call', call: draft.call('ollama', endpoint, true), amend: ({ outputBound }) => bound.splices(outputBound) }
+  }
+  return openBodyReader({ draft, fields, root: rootPlace(request), complete })
 }
 
 function rootPlace(request: Request): Place {
@@ -45,10 +39,7 @@ function rootPlace(request: Request): Place {
     },
   }
   return {
-    enter: (kind, start) => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-      else bound.opened(start)
-    },
+    enter: (_kind, start) => bound.opened(start),
     leave: ({ count }) => bound.closed(count),
     members: members({
       ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),

@@ -1,7 +1,7 @@
 // What the readers of OpenAI-shaped requests share: one scan over the body, checked fields, and the call at its end. Keeps no content.
 import { CallDraft } from './call-draft.ts'
 import type { Amendment, CallReader, ReadResult } from './format.ts'
-import { JsonScanner } from './json.ts'
+import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
 import { writesCacheByItself } from './model-traits.ts'
 import { OpenAiOffsets } from './openai-amend.ts'
@@ -42,16 +42,12 @@ const NOT_READ_PLACES: ReadonlyMap<string, Place> = members(Object.fromEntries(N
 
 export function openOpenAiReader(shape: OpenAiShape): CallReader {
   const request: OpenAiRequest = { draft: new CallDraft(), fields: new RequestFields(), offsets: new OpenAiOffsets() }
-  const scanner = new JsonScanner(rootPlace(shape, request))
-  return { push: piece => scanner.push(piece), end: () => result(shape, request, scanner) }
+  return openBodyReader({ ...request, root: rootPlace(shape, request), complete: () => result(shape, request) })
 }
 
 function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: OpenAiRequest): Place {
   return {
-    enter: (kind, start) => {
-      if (kind !== 'object') fields.refuse('The body must be a JSON object.')
-      else offsets.opened(start)
-    },
+    enter: (_kind, start) => offsets.opened(start),
     leave: ({ count }) => offsets.closed(count),
     members: members(
       {
@@ -69,15 +65,11 @@ function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: Open
   }
 }
 
-function result(shape: OpenAiShape, request: OpenAiRequest, scanner: JsonScanner): ReadResult {
+function result(shape: OpenAiShape, request: OpenAiRequest): ReadResult {
   const { draft, fields, offsets } = request
-  const end = scanner.end()
-  if (end.kind === 'broken') return { kind: 'unreadable', why: `The body is not JSON that can be read: ${end.why} (byte ${end.at}).` }
   if (shape.pathModel !== null) draft.models.unshift(shape.pathModel)
   shape.complete?.(request)
   if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (draft.overflow !== null) fields.refuse(`The body has ${draft.overflow}.`)
-  if (fields.problem !== null) return { kind: 'unreadable', why: fields.problem }
   if (shape.generates && draft.models.some(writesCacheByItself)) draft.marker('5m')
   const call = draft.call(shape.format, shape.endpoint, shape.generates)
   return {

@@ -1,5 +1,12 @@
-// The one hot loop over text: counts the ASCII bytes of a string by class, up to the first that is not plain. Knows no JSON and no UTF-8.
+// The hot loops over text: the ASCII bytes of a string up to the first that is not plain, counted by class or not. Knows no JSON and no UTF-8.
 import { DENSE_RUN, DIGIT, HIGH, JOINER, LETTER, SPACE, STRING_CLASS, type TextTally } from './text-tally.ts'
+
+/** The first byte from `from` on that is high or may not stand in a JSON string; the piece's length where none is. */
+export function plainEnd(piece: Uint8Array, from: number): number {
+  let at = from
+  while (at < piece.length && (STRING_CLASS[piece[at] as number] as number) < HIGH) at++
+  return at
+}
 
 /** Counts one string after another; a dense run goes on from one call to the next until it is ended. */
 export class PlainText {

@@ -15,6 +15,8 @@ export class ResponsesAnswer {
   /** The `type` of the outermost object, and whether it ended. */
   type = ''
   whole = false
+  /** The response's own id, null before it came. */
+  id: string | null = null
   /** The last usage report, null before one came. */
   usage: Usage | null = null
   deltaEvents = 0
@@ -80,6 +82,7 @@ export class ResponsesAnswer {
       measure: null,
       enter: () => this.#forget(),
       members: members({
+        id: word(text => (this.id = text)),
         model: word(text => (this.#model = text)),
         service_tier: word(text => (this.#serviceTier = text)),
         usage: this.#report.place(() => (this.#reported = true)),

@@ -18,11 +18,15 @@ function jsonMeter(call: Call): Meter {
   const answer = new ResponsesAnswer()
   return openDocumentMeter(answer.responsePlace(), ({ ended, broken }) => {
     const { usage, whole, deliveredBytes } = answer
-    if (whole && usage !== null && !broken) return { kind: 'exact', usage }
+    const fetchable = fetchableAs(answer)
+    if (whole && usage !== null && !broken) return { kind: 'exact', usage, ...fetchable }
     const delivered = { ...answer.delivered(call.models[0] ?? ''), deltaEvents: deliveredBytes > 0 ? 1 : 0 }
-    return ended ? { kind: 'absent', delivered } : { kind: 'partial', usage: null, delivered }
+    return ended ? { kind: 'absent', delivered, ...fetchable } : { kind: 'partial', usage: null, delivered, ...fetchable }
   })
 }
+
+/** Under its id a response can be fetched again, as long as the provider keeps it. */
+const fetchableAs = ({ id }: ResponsesAnswer): { readonly answerId?: string } => (id === null ? {} : { answerId: id })
 
 class StreamMeter implements Meter, EventReader {
   readonly #asked: string
@@ -51,10 +55,11 @@ class StreamMeter implements Meter, EventReader {
 
   reading(): UsageReading {
     const { usage } = this.#answer
-    if (this.#over && usage !== null) return { kind: 'exact', usage }
+    const fetchable = fetchableAs(this.#answer)
+    if (this.#over && usage !== null) return { kind: 'exact', usage, ...fetchable }
     const delivered = this.#answer.delivered(this.#asked)
     const whole = (this.#over || this.#ended) && !this.#error && usage === null
-    return whole ? { kind: 'absent', delivered } : { kind: 'partial', usage, delivered }
+    return whole ? { kind: 'absent', delivered, ...fetchable } : { kind: 'partial', usage, delivered, ...fetchable }
   }
 
   eventBegins(): boolean {

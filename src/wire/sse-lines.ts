@@ -10,14 +10,23 @@ const NAMES = new TextDecoder()
 export const isDone = (bytes: Uint8Array): boolean => bytes.length === DONE.length && DONE.every((byte, i) => bytes[i] === byte)
 const DONE: Uint8Array = new TextEncoder().encode('[DONE]')
 
-/** Reads a whole block. Null where it has no `data` line. `first`: it opens the stream, so a byte order mark may stand before it. */
-export function readEvent(raw: Uint8Array, first: boolean): { kind: 'event'; name: string; data: Uint8Array } | null {
+/** Bytes of a block, without the end of the line. */
+export interface LineSpan {
+  start: number
+  end: number
+}
+
+/**
+ * Reads a whole block. Null where it has no `data` line. `first`: it opens the stream, so a byte order mark may stand before it. `last`:
+ * the last line that is not empty, as it was found already: in nearly every event it is the longest by far.
+ */
+export function readEvent(raw: Uint8Array, first: boolean, last: LineSpan): { kind: 'event'; name: string; data: Uint8Array } | null {
   let name = ''
   let data: Uint8Array | null = null
   let joined: DataLines | null = null
   let at = first && raw[0] === 0xef && raw[1] === 0xbb && raw[2] === 0xbf ? 3 : 0
   while (at < raw.length) {
-    const end = lineEnd(raw, at)
+    const end = at === last.start ? last.end : lineEnd(raw, at)
     if (isField(raw, at, end, 'data')) {
       const value = fieldValue(raw, at, end, 4)
       if (data === null) data = value

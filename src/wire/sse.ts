@@ -1,6 +1,6 @@
 // An incremental parser of server-sent events (WHATWG HTML, section 9.2), cut anywhere, and a sieve that takes single events out. Knows no format.
 import { SSE_EVENT_BYTES_MAX } from '../limits.ts'
-import { readEvent } from './sse-lines.ts'
+import { type LineSpan, readEvent } from './sse-lines.ts'
 
 /**
  * One block of a stream, up to and with its blank line. `raw` and `data` are views that hold only during the call; `start` and `end`
@@ -31,6 +31,8 @@ export class SseParser {
   /** Bytes of the stream before the block that is open. */
   #start = 0
   #lineEmpty = true
+  /** The last line of the open block that is not empty. */
+  readonly #line: LineSpan = { start: -1, end: -1 }
   /** The last byte was a CR: an LF after it belongs to it. */
   #afterCr = false
   /** That CR ended a block. */
@@ -54,7 +56,7 @@ export class SseParser {
       if (byte > CR) {
         if (this.#afterCr && this.#crEnds) from = this.#block(piece, from, at)
         this.#afterCr = false
-        this.#lineEmpty = false
+        this.#lineBegins(this.#heldLength + at - from)
         while (at + 1 < piece.length && (piece[at + 1] as number) > CR) at++
         continue
       }
@@ -72,16 +74,25 @@ export class SseParser {
         }
         if (this.#crEnds) from = this.#block(piece, from, at)
       }
-      if (byte === LF) {
-        if (this.#lineEmpty) from = this.#block(piece, from, at + 1)
-        this.#lineEmpty = true
-      } else if (byte === CR) {
+      if (byte !== LF && byte !== CR) {
+        this.#lineBegins(this.#heldLength + at - from)
+        continue
+      }
+      if (!this.#lineEmpty) this.#line.end = this.#heldLength + at - from
+      if (byte === CR) {
         this.#afterCr = true
         this.#crEnds = this.#lineEmpty
-        this.#lineEmpty = true
-      } else this.#lineEmpty = false
+      } else if (this.#lineEmpty) from = this.#block(piece, from, at + 1)
+      this.#lineEmpty = true
     }
     if (from < piece.length) this.#wait(piece.subarray(from))
+  }
+
+  /** Unless it began before. `at`: in the open block. */
+  #lineBegins(at: number): void {
+    if (!this.#lineEmpty) return
+    this.#lineEmpty = false
+    this.#line.start = at
   }
 
   /** Whether the open block has no bytes yet, and no line before it waits for its end. */
@@ -91,6 +102,7 @@ export class SseParser {
 
   /** The stream is whole: what is held is its last block. */
   end(): void {
+    if (!this.#lineEmpty) this.#line.end = this.#heldLength
     if (this.#heldLength > 0 || this.#skipping) this.#block(new Uint8Array(0), 0, 0)
   }
 
@@ -106,11 +118,12 @@ export class SseParser {
     const tell = this.#onBlock
     if (this.#skipping || raw.length > SSE_EVENT_BYTES_MAX) tell({ kind: 'unread', last: true, raw, start, end })
     else {
-      const event = readEvent(raw, start === 0)
+      const event = readEvent(raw, start === 0, this.#line)
       if (event === null) tell({ kind: 'other', raw, start, end })
       else tell({ kind: 'event', name: event.name, data: event.data, raw, start, end })
     }
     this.#skipping = false
+    this.#line.start = -1
     return to
   }
 

@@ -9,6 +9,7 @@ import type { Simulated } from '../../src/cli/simulated.ts'
 import { openPolicyFolder } from '../../src/files/policy-folder.ts'
 import { openMemoryLedger } from '../../src/memory/ledger.ts'
 import { createPriceSource } from '../../src/prices/source.ts'
+import { systemRandom } from '../../src/system.ts'
 
 const RECORDINGS = join(import.meta.dirname, '../../../shared/recordings/exchanges.jsonl')
 const ROOMY = `
@@ -50,6 +51,7 @@ async function run(args: readonly string[]): Promise<{ code: number; lines: Simu
     },
     openPrices: policies => createPriceSource(() => policies.current().priceLists),
     openLedger: clock => openMemoryLedger({ clock }),
+    random: systemRandom,
     out,
     err,
   })

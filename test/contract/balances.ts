@@ -1,15 +1,19 @@
-// The contract of limits and time: versions of a limit, the four kinds of window, and clocks that err.
+// The contract of time: the four kinds of window, and clocks that err.
 import { expect, it } from 'vitest'
 import {
+  adjustMove,
   DAY,
   HOUR,
+  holder,
   hourOf,
   IN_FLIGHT,
   LIFETIME,
-  LIMIT_TOP,
   line,
   type MakeLedger,
   MINUTE,
+  mintId,
+  observeMove,
+  releaseMove,
   reserveMove,
   SECOND,
   settleMove,
@@ -19,84 +23,6 @@ import {
 import { scene } from './scene.ts'
 
 export function balancesContract(make: MakeLedger): void {
-  it('moves available by the difference when a newer limit comes, up and down below what is spent', () =>
-    scene(make, async ({ ledger, admit, attempt, balance }) => {
-      const first = line('a', 600n)
-      const move = await admit([first])
-      await ledger.settle(settleMove(move, [first], [500n]))
-      await admit([line('a', 100n, { limit: 2_000n, version: version(2) })])
-      expect(await balance(first)).toMatchObject({ limit: 2_000n, available: 1_400n, spent: 500n, reserved: 100n })
-      await admit([line('a', 0n, { limit: 50n, version: version(3) })])
-      expect(await balance(first)).toMatchObject({ limit: 50n, available: -550n })
-      expect(await attempt([line('a', 1n, { limit: 50n, version: version(3) })])).toMatchObject({ kind: 'refused' })
-      await admit([line('a', 1n, { limit: LIMIT_TOP, version: version(4) })])
-      expect(await balance(first)).toMatchObject({ limit: LIMIT_TOP, available: LIMIT_TOP - 601n })
-    }))
-
-  it('ignores an older version, and compares the whole tuple', () =>
-    scene(make, async ({ admit, attempt, balance }) => {
-      await admit([line('a', 1n, { limit: 100n, version: { createdMs: 5, generation: 5, grantMs: 5 } })])
-      for (const older of [
-        { createdMs: 4, generation: 9, grantMs: 9 },
-        { createdMs: 5, generation: 4, grantMs: 9 },
-        { createdMs: 5, generation: 5, grantMs: 4 },
-      ]) {
-        await admit([line('a', 1n, { limit: 900n, version: older })])
-        expect(await balance(line('a', 0n))).toMatchObject({ limit: 100n })
-      }
-      expect(await attempt([line('a', 500n, { limit: 900n, version: { createdMs: 4, generation: 9, grantMs: 9 } })])).toMatchObject({
-        kind: 'refused',
-        lines: [{ balance: { limit: 100n } }],
-      })
-      let limit = 200n
-      for (const newer of [
-        { createdMs: 5, generation: 5, grantMs: 6 },
-        { createdMs: 5, generation: 6, grantMs: 0 },
-        { createdMs: 6, generation: 0, grantMs: 0 },
-      ]) {
-        limit += 100n
-        await admit([line('a', 1n, { limit, version: newer })])
-        expect(await balance(line('a', 0n))).toMatchObject({ limit })
-      }
-    }))
-
-  it('holds the lower of two limits of the same version', () =>
-    scene(make, async ({ admit, balance }) => {
-      await admit([line('a', 1n, { limit: 100n })])
-      await admit([line('a', 1n, { limit: 200n })])
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 100n, available: 98n })
-      await admit([line('a', 1n, { limit: 70n })])
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 70n, available: 67n })
-    }))
-
-  it('believes an older version after all when no newer one came for 60 s', () =>
-    scene(make, async ({ admit, attempt, balance, pass }) => {
-      const newer = { limit: 100n, version: version(7) }
-      const older = { limit: 300n, version: version(2) }
-      await admit([line('a', 10n, newer)])
-      await pass(55 * SECOND)
-      await admit([line('a', 10n, newer)])
-      await pass(55 * SECOND)
-      await admit([line('a', 10n, older)])
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 100n })
-      await pass(7 * SECOND)
-      await admit([line('a', 10n, older)])
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 300n, available: 260n })
-      await admit([line('a', 10n, newer)])
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 100n, available: 50n })
-      expect(await attempt([line('a', 60n, older)])).toMatchObject({ kind: 'refused' })
-    }))
-
-  it('does not take a version from a refusal', () =>
-    scene(make, async ({ admit, attempt, balance }) => {
-      await admit([line('a', 10n)])
-      expect(await attempt([line('a', 10n, { limit: 5n, version: version(2) })])).toMatchObject({
-        kind: 'refused',
-        lines: [{ balance: { limit: 5n, available: -5n } }],
-      })
-      expect(await balance(line('a', 0n))).toMatchObject({ limit: 1_000n, available: 990n })
-    }))
-
   it('starts a calendar window clean, and settles in the window of admission after its end', () =>
     scene(make, async ({ ledger, admit, attempt, balance, pass, advance, now }) => {
       const window = hourOf(await now())
@@ -174,22 +100,44 @@ export function balancesContract(make: MakeLedger): void {
       expect(await balance(life)).toMatchObject({ spent: 10n })
     }))
 
-  it('refuses a clock more than 60 s behind, writes nothing, and goes on when it is back', () =>
-    scene(make, async ({ ledger, admit, attempt, balance, advance, now, entries }) => {
-      const lines = [line('a', 10n)]
-      const move = await admit(lines)
+  it('refuses a clock more than 60 s behind in every move, writes nothing, and goes on when it is back', () =>
+    scene(make, async at => {
+      const { ledger, admit, advance } = at
+      const lines = [line('m', 10n, { unit: 'USD', floor: 0n }), line('h', 10n, { window: hourOf(await at.now()) })]
+      const due = { deadlineMs: (await at.now()) + SECOND }
+      const [open, unproven, closed] = [await admit(lines, due), await admit(lines), await admit(lines)]
+      await ledger.settle(settleMove(unproven, lines, [5n, 5n], false))
+      await ledger.settle(settleMove(closed, lines, [5n, 5n]))
+      await advance(2 * SECOND)
+      await ledger.beat(open.holder)
+      const before = await at.seen()
       await advance(-DAY)
+      const unseen = { id: mintId(await at.now()), holder: holder(9) }
       const skewed = { kind: 'clock-skew', storeMs: expect.any(Number) }
-      expect(await attempt(lines)).toEqual(skewed)
-      expect(await ledger.settle(settleMove(move, lines, [5n]))).toEqual(skewed)
-      expect(await ledger.release({ id: move.id, holder: move.holder, lines, how: 'test' })).toEqual(skewed)
-      expect(await ledger.beat(move.holder)).toEqual(skewed)
-      expect(await ledger.sweep()).toEqual(skewed)
-      expect(await balance(line('a', 0n))).toMatchObject({ reserved: 10n })
-      expect(await entries()).toHaveLength(1)
+      const newer = lines.map(each => ({ ...each, limit: 1n, version: version(2) }))
+      for (const outcome of [
+        await at.attempt(lines),
+        await at.attempt(newer),
+        await ledger.reserve(open),
+        await ledger.settle(settleMove(open, lines, [5n, 5n])),
+        await ledger.settle(settleMove(unproven, lines, [5n, 5n])),
+        await ledger.settle(settleMove(unseen, lines, [5n, 5n])),
+        await ledger.settle({ ...settleMove(unseen, lines, [5n, 5n]), arrears: true }),
+        await ledger.release(releaseMove(open, lines)),
+        await ledger.release(releaseMove(unseen, lines)),
+        await ledger.observe(observeMove(open.holder, [open, [9n, 9n]])),
+        await ledger.adjust(adjustMove(unproven, 1n)),
+        await ledger.beat(open.holder),
+        await ledger.sweep(),
+        await ledger.acknowledge(1),
+      ])
+        expect(outcome).toEqual(skewed)
       await advance(DAY)
-      const at = await now()
-      expect(await ledger.reserve(reserveMove(at, lines))).toMatchObject({ kind: 'reserved' })
+      expect(await at.seen()).toEqual(before)
+      expect(await ledger.reserve(reserveMove(await at.now(), lines))).toMatchObject({ kind: 'reserved' })
+      // Nor was it observed, or an exporter registered.
+      expect(await at.sweepAll()).toEqual({ expired: 1, collected: 0 })
+      expect(await at.balance(line('m', 0n, { unit: 'USD' }))).toMatchObject({ spent: 10n, suspense: 5n, reserved: 10n })
     }))
 
   it('never lets store time run backwards', () =>

@@ -1,6 +1,15 @@
 // Builders of moves for the suites that every ledger passes: short to write, deterministic, and complete.
-import { type BudgetKey, budgetKey, type LimitVersion } from '../../src/core/budget.ts'
-import type { Holder, Line, ReleaseMove, ReservationId, ReserveMove, SettleMove } from '../../src/core/reservation.ts'
+import { type BudgetKey, budgetKey, type LimitVersion, type Unit } from '../../src/core/budget.ts'
+import type {
+  AdjustMove,
+  Holder,
+  Line,
+  ObserveMove,
+  ReleaseMove,
+  ReservationId,
+  ReserveMove,
+  SettleMove,
+} from '../../src/core/reservation.ts'
 import type { Window, WindowSpec } from '../../src/core/window.ts'
 import type { Ledger } from '../../src/ports.ts'
 
@@ -34,13 +43,14 @@ export function hourOf(ms: number): Window {
 
 export const version = (generation: number, grantMs = 0): LimitVersion => ({ createdMs: 1_700_000_000_000, generation, grantMs })
 
-export const key = (limit: string, window: Window = LIFETIME, partition: readonly string[] = []): BudgetKey =>
-  budgetKey({ scope: 'BudgetPolicy', namespace: 'default', policy: 'p', limit, unit: 'Tokens', window: specOf(window), partition })
+export const key = (limit: string, window: Window = LIFETIME, partition: readonly string[] = [], unit: Unit = 'Tokens'): BudgetKey =>
+  budgetKey({ scope: 'BudgetPolicy', namespace: 'default', policy: 'p', limit, unit, window: specOf(window), partition })
 
-/** A hard line of a lifetime budget of 1,000 unless told otherwise. */
+/** A hard line of a lifetime budget of 1,000 unless told otherwise, whose expiry charges all of its amount. */
 export function line(limit: string, amount: bigint, changes: Partial<Line> = {}): Line {
-  const window = changes.window ?? LIFETIME
-  return { key: key(limit, window), unit: 'Tokens', window, amount, limit: 1_000n, version: version(1), hard: true, ...changes }
+  const { window = LIFETIME, unit = 'Tokens' } = changes
+  const made = { key: key(limit, window, [], unit), unit, window, amount, limit: 1_000n, version: version(1), hard: true, ...changes }
+  return { floor: made.amount, ...made }
 }
 
 let minted = 0
@@ -78,6 +88,18 @@ export const releaseMove = (move: Pick<ReserveMove, 'id' | 'holder'>, lines: rea
   lines,
   how: 'test',
 })
+
+export const observeMove = (by: Holder, ...progress: readonly (readonly [Pick<ReserveMove, 'id'>, readonly bigint[]])[]): ObserveMove => ({
+  holder: by,
+  progress: progress.map(([{ id }, amounts]) => ({ id, amounts })),
+})
+
+let adjusted = 0
+/** An adjustment with an id of its own. */
+export function adjustMove({ id }: Pick<ReserveMove, 'id'>, actual: bigint): AdjustMove {
+  adjusted += 1
+  return { adjustId: `ad${adjusted.toString(16).padStart(30, '0')}`, id, actual, reason: 'the bill says so' }
+}
 
 function specOf(window: Window): WindowSpec {
   return window.kind === 'calendar' ? { kind: 'calendar', period: 'Hour', timeZone: 'UTC', anchorDay: 1 } : window

@@ -418,7 +418,7 @@ class Play {
       const version: LimitVersion = { createdMs: 1, generation, grantMs: 0 }
       const wanted = amount.kind === 'exactly' ? amount.amount : limit - (await this.#used(budget)) + amount.beside
       const within = clamp(wanted, AMOUNT_TOP)
-      lines.push({ key, unit, window, amount: within, limit, version, hard })
+      lines.push({ key, unit, window, amount: within, limit, version, hard, floor: within })
     }
     return lines
   }

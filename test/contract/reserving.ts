@@ -1,10 +1,12 @@
 // The contract of `reserve`: what is admitted, what is refused and how that is said, and that a refusal leaves no trace.
 import { expect, it } from 'vitest'
+import { UNITS } from '../../src/core/budget.ts'
 import type { Line, ReserveMove } from '../../src/core/reservation.ts'
 import type { Window } from '../../src/core/window.ts'
 import {
   AMOUNT_TOP,
   HOUR,
+  holder,
   hourOf,
   IN_FLIGHT,
   key,
@@ -34,6 +36,33 @@ export function reservingContract(make: MakeLedger): void {
       for (const [index, of] of lines.entries()) expect(await balance(of)).toEqual(balances[index])
       expect(await ledger.read([{ key: key('never'), window: LIFETIME }])).toMatchObject({ kind: 'read', value: [null] })
     }))
+
+  it('holds and charges lines of every unit in one reservation, each by its own amount', () =>
+    scene(make, async ({ ledger, admit, attempt, balance }) => {
+      const lines = UNITS.map((unit, index) => line('each', 100n + BigInt(index), { unit, limit: 104n }))
+      const move = await admit(lines)
+      for (const each of lines) expect(await balance(each)).toMatchObject({ reserved: each.amount, available: 104n - each.amount })
+      // One full unit refuses the call whole; the others have room.
+      const more = lines.map(each => ({ ...each, amount: 1n, floor: 1n }))
+      expect(await attempt(more)).toMatchObject({ kind: 'refused', lines: [{ index: UNITS.length - 1 }] })
+      const amounts = lines.map((_, index) => 10n * BigInt(index))
+      expect(await ledger.settle(settleMove(move, lines, amounts))).toMatchObject({ kind: 'settled' })
+      for (const [index, each] of lines.entries()) expect(await balance(each)).toMatchObject({ reserved: 0n, spent: amounts[index] })
+    }))
+
+  it.each([1, 2, 3, 4])('takes alternative %i of four where it is the first that fits', nth =>
+    scene(make, async ({ attempt, balance, ledger, entries }) => {
+      const alternatives = [1, 2, 3, 4].map(each => [line('a', each < nth ? 1_001n : BigInt(each)), line(`only-${each}`, 1n)])
+      const outcome = await attempt([], { alternatives })
+      expect(outcome).toMatchObject({ kind: 'reserved', alternative: nth - 1, balances: [{ reserved: BigInt(nth) }, { reserved: 1n }] })
+      for (const each of [1, 2, 3, 4]) expect((await balance(line(`only-${each}`, 0n)))?.reserved ?? null).toBe(each === nth ? 1n : null)
+      const [told] = await entries()
+      const taken = alternatives[nth - 1] ?? []
+      expect(await ledger.settle(settleMove({ id: told?.id as ReserveMove['id'], holder: holder(1) }, taken, [1n, 1n]))).toMatchObject({
+        kind: 'settled',
+      })
+    }),
+  )
 
   it('fills a limit to the unit, then refuses one unit', () =>
     scene(make, async ({ attempt, admit }) => {
@@ -100,19 +129,29 @@ export function reservingContract(make: MakeLedger): void {
       })
       const exact = line('exact', AMOUNT_TOP, { limit: AMOUNT_TOP })
       await admit([exact])
-      expect(await attempt([{ ...exact, amount: 1n }])).toMatchObject({ kind: 'refused', lines: [{ balance: { available: 0n } }] })
+      expect(await attempt([{ ...exact, amount: 1n, floor: 1n }])).toMatchObject({
+        kind: 'refused',
+        lines: [{ balance: { available: 0n } }],
+      })
       expect(await attempt([line('none', 1n, { limit: 0n })])).toMatchObject({ kind: 'refused', lines: [{ balance: { limit: 0n } }] })
       expect(await attempt([line('short', AMOUNT_TOP, { limit: AMOUNT_TOP - 1n })])).toMatchObject({ kind: 'refused' })
     }))
 
   it('takes 64 lines, and refuses 65 whole', () =>
-    scene(make, async ({ attempt, admit, balance }) => {
+    scene(make, async ({ ledger, attempt, admit, balance, entries }) => {
       const lines = Array.from({ length: 65 }, (_, index) => line(`l${index}`, 1n))
       expect(await attempt(lines)).toEqual({ kind: 'too-many-limits' })
       expect(await attempt([], { alternatives: [lines.slice(0, 1), lines] })).toEqual({ kind: 'too-many-limits' })
       expect(await balance(line('l0', 0n))).toBeNull()
       await admit(lines.slice(0, 64))
       expect(await balance(line('l63', 0n))).toMatchObject({ reserved: 1n })
+      const kept = (await entries())[0]
+      expect(kept?.lines.map(each => each.key)).toEqual(lines.slice(0, 64).map(each => each.key))
+      const move = { id: kept?.id as ReserveMove['id'], holder: holder(1) }
+      const amounts = lines.slice(0, 64).map((_, index) => BigInt(index % 2))
+      expect(await ledger.settle(settleMove(move, lines, [...amounts, 0n]))).toMatchObject({ kind: 'out-of-bounds' })
+      expect(await ledger.settle(settleMove(move, lines.slice(0, 64), amounts))).toMatchObject({ kind: 'settled' })
+      expect(await balance(line('l63', 0n))).toMatchObject({ reserved: 0n, spent: 1n })
       const four = Array.from({ length: 4 }, () => lines.slice(0, 64))
       expect(await attempt([], { alternatives: four })).toMatchObject({ kind: 'reserved', alternative: 0 })
     }))
@@ -121,6 +160,8 @@ export function reservingContract(make: MakeLedger): void {
   const malformed: [string, Partial<ReserveMove> | readonly Line[]][] = [
     ['a negative amount', [{ ...a, amount: -1n }]],
     ['an amount of 2^53', [{ ...a, amount: 2n ** 53n }]],
+    ['a floor beyond the amount', [{ ...a, floor: 2n }]],
+    ['a negative floor', [{ ...a, floor: -1n }]],
     ['a negative limit', [{ ...a, limit: -1n }]],
     ['a limit over 10^18', [{ ...a, limit: LIMIT_TOP + 1n }]],
     ['no lines', []],

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { BudgetKey } from '../../src/core/budget.ts'
 import type { Balance, Holder, Line, ReserveMove, ReserveOutcome } from '../../src/core/reservation.ts'
 import type { Window } from '../../src/core/window.ts'
-import type { Ledger, LedgerEntry, ReservationRecord } from '../../src/ports.ts'
+import type { BalancePage, Ledger, LedgerEntry, ReservationRecord } from '../../src/ports.ts'
 import { holder, type LedgerUnderTest, type MakeLedger, reserveMove, SECOND } from './moves.ts'
 
 export interface Scene {
@@ -20,6 +20,14 @@ export interface Scene {
   sweepAll(): Promise<{ expired: number; collected: number }>
   entries(): Promise<readonly LedgerEntry[]>
   reservations(open: boolean): Promise<readonly ReservationRecord[]>
+  /** All that can be seen of the ledger: what must be the same after a move that moves nothing. */
+  seen(): Promise<Seen>
+}
+
+export interface Seen {
+  readonly seq: number
+  readonly balances: BalancePage['budgets']
+  readonly reservations: readonly ReservationRecord[]
 }
 
 export const WITNESS: Holder = holder(0xfff)
@@ -34,9 +42,26 @@ export async function scene(make: MakeLedger, play: (scene: Scene) => Promise<vo
   }
 }
 
+/** Jumps far ahead; the beat tells the store that it was away, so nobody is blamed for it. */
+export async function leap({ advance, ledger }: Scene, ms: number): Promise<void> {
+  await advance(ms)
+  await ledger.beat(WITNESS)
+}
+
 function sceneOf({ ledger, advance, nowMs }: LedgerUnderTest): Scene {
   const attempt = async (lines: readonly Line[], changes?: Partial<ReserveMove>) =>
     ledger.reserve(reserveMove(await nowMs(), lines, changes))
+  const reservations = async (open: boolean): Promise<readonly ReservationRecord[]> => {
+    const all: ReservationRecord[] = []
+    let cursor = ''
+    for (;;) {
+      const read = await ledger.reservations({ open, cursor, count: 100 })
+      if (read.kind !== 'read') throw new Error(`reservations answered ${read.kind}`)
+      all.push(...read.value.reservations)
+      if (read.value.next === null) return all.sort((a, b) => (a.id < b.id ? -1 : 1))
+      cursor = read.value.next
+    }
+  }
   return {
     ledger,
     advance: async ms => advance(ms),
@@ -79,16 +104,11 @@ function sceneOf({ ledger, advance, nowMs }: LedgerUnderTest): Scene {
         all.push(...read.value)
       }
     },
-    reservations: async open => {
-      const all: ReservationRecord[] = []
-      let cursor = ''
-      for (;;) {
-        const read = await ledger.reservations({ open, cursor, count: 100 })
-        if (read.kind !== 'read') throw new Error(`reservations answered ${read.kind}`)
-        all.push(...read.value.reservations)
-        if (read.value.next === null) return all
-        cursor = read.value.next
-      }
+    reservations,
+    seen: async () => {
+      const list = await ledger.list({ prefix: '', cursor: '', count: 1_000 })
+      if (list.kind !== 'read') throw new Error(`a list answered ${list.kind}`)
+      return { seq: list.seq, balances: list.value.budgets, reservations: await reservations(false) }
     },
   }
 }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import type { Balance } from '../../src/core/reservation.ts'
 import { windowText } from '../../src/core/window.ts'
 import {
+  adjustMove,
   HOUR,
   hourOf,
   IN_FLIGHT,
@@ -11,6 +12,7 @@ import {
   line,
   type MakeLedger,
   mintId,
+  observeMove,
   releaseMove,
   reserveMove,
   SECOND,
@@ -226,5 +228,29 @@ export function streamContract(make: MakeLedger): void {
       expect(told.map(entry => entry.seq)).toEqual(told.map((_, index) => index + 1))
       for (const entry of told) for (const each of entry.lines) last.set(each.key, each.balance)
       for (const name of names) expect(await balance(line(name, 0n))).toEqual(last.get(key(name)))
+    }))
+
+  it('is unavailable once it is closed, in everything', () =>
+    scene(make, async ({ ledger, admit, now }) => {
+      const lines = [line('m', 10n, { unit: 'USD' })]
+      const move = await admit(lines)
+      await ledger.close()
+      const page = { cursor: '', count: 10 }
+      for (const outcome of [
+        await ledger.reserve(reserveMove(await now(), lines)),
+        await ledger.settle(settleMove(move, lines, [1n])),
+        await ledger.release(releaseMove(move, lines)),
+        await ledger.beat(move.holder),
+        await ledger.observe(observeMove(move.holder, [move, [1n]])),
+        await ledger.adjust(adjustMove(move, 1n)),
+        await ledger.sweep(),
+        await ledger.acknowledge(0),
+        await ledger.read(lines),
+        await ledger.list({ prefix: '', ...page }),
+        await ledger.reservations({ open: true, ...page }),
+        await ledger.entries({ afterSeq: 0, count: 10 }),
+        await ledger.findByResponse('e'.repeat(64)),
+      ])
+        expect(outcome).toEqual({ kind: 'unavailable', why: expect.any(String) })
     }))
 }

@@ -6,22 +6,19 @@ import {
   holder,
   hourOf,
   IN_FLIGHT,
+  key,
   LIFETIME,
   line,
   type MakeLedger,
   MINUTE,
+  mintId,
   releaseMove,
   SECOND,
   settleMove,
   sliding,
+  version,
 } from './moves.ts'
-import { type Scene, scene, WITNESS } from './scene.ts'
-
-/** Jumps far ahead; the beat tells the store that it was away, so nobody is blamed for it. */
-async function leap({ advance, ledger }: Scene, ms: number): Promise<void> {
-  await advance(ms)
-  await ledger.beat(WITNESS)
-}
+import { leap, scene } from './scene.ts'
 
 export function sweepingContract(make: MakeLedger): void {
   it('expires what is past its deadline into suspense, and leaves the rest', () =>
@@ -173,7 +170,7 @@ export function sweepingContract(make: MakeLedger): void {
       await at.ledger.settle(settleMove(proven, lines, [1n]))
       await at.ledger.release(releaseMove(released, lines))
       await at.ledger.settle(settleMove(unproven, lines, [1n], false))
-      const buried = { ...released, id: `${released.id.slice(0, 31)}f` as typeof released.id }
+      const buried = { ...released, id: mintId(await at.now()) }
       await at.ledger.release(releaseMove(buried, lines))
       await at.pass(3 * SECOND)
       await at.sweepAll()
@@ -199,5 +196,39 @@ export function sweepingContract(make: MakeLedger): void {
       expect(await kept()).toEqual([])
       expect(await at.ledger.settle(settleMove(expired, lines, [1n]))).toMatchObject({ kind: 'forgotten' })
       expect(await at.balance(line('a', 0n))).toMatchObject({ spent: 3n, suspense: 2n })
+    }))
+
+  it('gives back what idle budgets took: at most 100 a call, and nothing is left of them but the stream', () =>
+    scene(make, async at => {
+      const windows = [sliding(MINUTE), IN_FLIGHT]
+      for (let index = 0; index < 90; index += 1) {
+        const lines = windows.map(window => line('each', 5n, { window, key: key('each', window, [`user-${index}`]) }))
+        const move = await at.admit(lines)
+        await at.ledger.settle(settleMove(move, lines, [7n, 0n]))
+      }
+      await leap(at, 20 * MINUTE)
+      const first = await at.ledger.sweep()
+      expect(first).toMatchObject({ kind: 'swept', expired: 0, collected: 100, more: true })
+      expect(await at.sweepAll()).toEqual({ expired: 0, collected: 80 })
+      expect(await at.seen()).toMatchObject({ balances: [], reservations: [] })
+      expect((await at.entries()).filter(entry => entry.what === 'collected')).toHaveLength(180)
+    }))
+
+  it('begins again from nothing where a collected budget is used again', () =>
+    scene(make, async at => {
+      const lines = [line('s', 900n, { window: sliding(MINUTE) })]
+      await at.ledger.settle(settleMove(await at.admit(lines), lines, [950n]))
+      await leap(at, 2 * MINUTE)
+      expect(await at.sweepAll()).toMatchObject({ collected: 1 })
+      const again = [line('s', 900n, { window: sliding(MINUTE), limit: 900n, version: version(0) })]
+      await at.admit(again)
+      expect(await at.balance(lines[0] ?? line('', 0n))).toEqual({
+        limit: 900n,
+        available: 0n,
+        reserved: 900n,
+        spent: 0n,
+        suspense: 0n,
+        overrun: 0n,
+      })
     }))
 }

@@ -19,6 +19,7 @@ const RULES: BindingRules = {
   onServerTools: 'Deny',
   onUnknownEndpoint: 'Deny',
   onUnreadable: 'Deny',
+  onExpiry: 'Estimate',
   onLedgerUnavailable: 'Deny',
 }
 const IMAGE: MediaPart = { kind: 'image', bytes: null, detail: null, width: null, height: null }

@@ -142,7 +142,8 @@ it('a reservation that ends, however it ends, leaves in each balance what its la
 it('charges each line alone: overruns, expiry and the larger of two never mix lines', () => {
   const lines = [line('a', 10n), line('f', 10n, { window: IN_FLIGHT }), line('b', 0n)]
   expect(overruns(lines, [12n, 0n, 1n])).toEqual([2n, 0n, 1n])
-  expect(expiryCharge(lines)).toEqual([10n, 0n, 0n])
+  expect(expiryCharge({ lines, charged: [0n, 0n, 0n] })).toEqual([10n, 0n, 0n])
+  expect(expiryCharge({ lines, charged: [12n, 0n, 1n] })).toEqual([12n, 0n, 1n])
   const record = { state: 'settled-unproven', lines, charged: [5n, 0n, 9n], raised: false } as const
   expect(closeBySettlement(record, [6n, 0n, 3n], false)).toMatchObject({ outcome: 'raised', charged: [6n, 0n, 9n] })
 })

@@ -55,6 +55,7 @@ export const reservation = (over: Partial<Policy['reservation']>): Policy['reser
   onServerTools: null,
   onUnknownEndpoint: null,
   onUnreadable: null,
+  onExpiry: null,
   ...over,
 })
 
@@ -65,6 +66,7 @@ export const limit = (over: Partial<Limit> = {}): Limit => ({
   window: { kind: 'calendar', period: 'Month', timeZone: 'UTC', anchorDay: 1 },
   partitionBy: [],
   maxPartitions: 10_000,
+  allowUpTo: null,
   ...over,
 })
 
@@ -145,6 +147,7 @@ export const reservations: fc.Arbitrary<Policy['reservation']> = fc.record({
   onServerTools: denyOr('Reserve'),
   onUnknownEndpoint: denyOr('Allow'),
   onUnreadable: denyOr('Allow'),
+  onExpiry: maybe(fc.constantFrom('Estimate', 'Observed')),
 })
 
 const anyPolicy: fc.Arbitrary<Policy> = fc

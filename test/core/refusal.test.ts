@@ -37,7 +37,7 @@ function shortfall({
   const bound: BoundLimit = {
     key,
     policy,
-    limit: { name, unit, amount: limit, window: spec, partitionBy: [], maxPartitions: 10 },
+    limit: { name, unit, amount: limit, window: spec, partitionBy: [], maxPartitions: 10, allowUpTo: null },
     partition: [],
     version,
     hard: true,
@@ -46,7 +46,7 @@ function shortfall({
   }
   return {
     bound,
-    line: { key, unit, window, amount: need, limit, version, hard: true },
+    line: { key, unit, window, amount: need, limit, version, hard: true, floor: need },
     balance: { limit, available: limit - spent - reserved, reserved, spent, suspense: 0n, overrun: 0n },
   }
 }

@@ -2,6 +2,7 @@
 import type { Agent } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
+import { systemTimer } from '../../src/system.ts'
 import { type Answer, call, manyConnections } from './call.ts'
 import { accessKey, budgetPolicy, fourLevels, KEY, LEVELS } from './policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from './provider.ts'
@@ -122,7 +123,7 @@ describe('a call that ends badly', () => {
 async function reservedOf({ redisUrl }: World): Promise<ReadonlyMap<string, bigint>> {
   if (redisUrl === null) throw new Error('the world has no Redis')
   const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
-  const ledger = await openRedisLedger({ url: redisUrl, name: 'default', clock, streamMax: 200_000 })
+  const ledger = await openRedisLedger({ url: redisUrl, name: 'default', clock, timer: systemTimer, streamMax: 200_000 })
   const sums = new Map<string, bigint>()
   try {
     for (let afterSeq = 0; ; ) {

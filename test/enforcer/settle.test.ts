@@ -4,6 +4,7 @@ import { createSettler } from '../../src/enforcer/settle.ts'
 import { createStoreTime } from '../../src/enforcer/store-time.ts'
 import { OUTBOX_MAX, RETAIN_PROVEN_MS } from '../../src/limits.ts'
 import type { Ledger } from '../../src/ports.ts'
+import { systemTimer } from '../../src/system.ts'
 import { silentTelemetry } from './silent-telemetry.ts'
 
 const clock = { wallMs: () => 1_000_000, monotonicMs: () => performance.now() }
@@ -27,7 +28,7 @@ function settlerOver(settle: (id: string) => SettleOutcome) {
     },
   } as unknown as Ledger
   const telemetry = silentTelemetry()
-  return { seen, telemetry, settler: createSettler(ledger, createStoreTime(clock), telemetry) }
+  return { seen, telemetry, settler: createSettler({ ledger, time: createStoreTime(clock), telemetry, timer: systemTimer }) }
 }
 
 describe('the outbox', () => {

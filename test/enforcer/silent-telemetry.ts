@@ -8,6 +8,7 @@ export const silentTelemetry = (): SilentTelemetry => ({
   decided: vi.fn(),
   closed: vi.fn(),
   ledgerError: vi.fn(),
+  ledgerMemory: vi.fn(),
   estimateViolated: vi.fn(),
   overrun: vi.fn(),
   contradicted: vi.fn(),

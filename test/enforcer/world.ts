@@ -7,16 +7,15 @@ import { PartitionRegistry } from '../../src/core/partition.ts'
 import { compilePolicySet } from '../../src/core/policy-set.ts'
 import type { Balance } from '../../src/core/reservation.ts'
 import { windowAt } from '../../src/core/window.ts'
-import type { Enforcer } from '../../src/enforcer/enforcer.ts'
+import { createEnforcer, type Enforcer } from '../../src/enforcer/enforcer.ts'
 import { sha256 } from '../../src/enforcer/identify.ts'
 import { Lifecycle } from '../../src/enforcer/lifecycle.ts'
-import { createSettler } from '../../src/enforcer/settle.ts'
-import { createStoreTime, mintHolder } from '../../src/enforcer/store-time.ts'
 import { loadObjects } from '../../src/files/load.ts'
 import { PARTITION_BYTES_MAX } from '../../src/limits.ts'
 import { openMemoryLedger } from '../../src/memory/ledger.ts'
 import type { Ledger, PolicySource } from '../../src/ports.ts'
 import { createPriceSource } from '../../src/prices/source.ts'
+import { systemRandom, systemTimer } from '../../src/system.ts'
 import { type SilentTelemetry, silentTelemetry } from './silent-telemetry.ts'
 
 export interface World {
@@ -40,25 +39,22 @@ export async function openWorld(policies: string, wrap: (ledger: Ledger) => Ledg
   const source = await policySource(policies)
   const ledger = openMemoryLedger({ clock })
   const telemetry = silentTelemetry()
-  const time = createStoreTime(clock)
   const seen = wrap(ledger)
-  const settler = createSettler(seen, time, telemetry)
   const identity = { defaultNamespace: 'default', requireKey: false, trustedHeaders: [], trustXfcc: false, jwtPayloadKey: null }
   const prices = createPriceSource(() => source.current().priceLists)
-  const holder = mintHolder()
-  await ledger.beat(holder)
-  const enforcer: Enforcer = {
+  const enforcer = createEnforcer({
     ledger: seen,
     policies: source,
     prices,
     clock,
+    timer: systemTimer,
+    random: systemRandom,
     telemetry,
-    settler,
-    time,
-    holder,
     identity,
     unbudgeted: 'allow',
-  }
+  })
+  const { settler } = enforcer
+  await ledger.beat(enforcer.holder)
   return {
     enforcer,
     telemetry,

@@ -179,6 +179,18 @@ describe('calls that are not metered', () => {
     expect(house.exchange.calls).toEqual(['requestHeaders', 'closed'])
   })
 
+  it('pass at the headers and stay to be seen, where their answer can prove an earlier charge', async () => {
+    house.script = { head: { kind: 'watch', change: { set: [['accept-encoding', 'identity']], remove: [] } } }
+    const stream = envoy.open()
+    const reply = await stream.ask(head())
+    expect(metadataOf(reply)).toMatchObject({ verdict: { stringValue: 'unmetered' } })
+    await stream.ask(answer('200'))
+    await stream.ask(piece('{}', true))
+    stream.cancel()
+    await house.exchange.seen('closed')
+    expect(house.exchange.calls).toEqual(['requestHeaders', 'responseHeaders', 'responseBody {} end', 'closed'])
+  })
+
   it('pass at the body in the same way', async () => {
     house.script = { body: async () => ({ kind: 'pass' }) }
     const stream = envoy.open()

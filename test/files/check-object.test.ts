@@ -164,19 +164,16 @@ describe('what this version does not enforce', () => {
   it.each([
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
     [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
-    [limitSpec({ allowUpTo: '5' }), 'spec.limits[0].allowUpTo: is not supported yet; leave it out'],
-    ['{enforcement: {onLedgerUnavailable: Allow}}', 'spec.enforcement.onLedgerUnavailable: Allow is not supported yet; allowed: Deny'],
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Clamp}}', 'spec.reservation.onServerTools: Clamp is not supported yet; allowed: Deny, Reserve'],
-    ['{reservation: {onExpiry: Observed}}', 'spec.reservation.onExpiry: Observed is not supported yet; allowed: Estimate'],
     ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
   })
   it('is refused in an AccessKey too, and as a whole BudgetGrant', async () => {
     const limits = [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: true }]
-    expect(await faults(key({ limits, reservation: { onExpiry: 'Observed' } }))).toHaveLength(2)
+    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(2)
     const spec = {
       policyRef: { kind: 'BudgetPolicy', name: 'a', limit: 'b' },
       amount: '5',

@@ -106,11 +106,12 @@ describe('the parts', () => {
           window: { inFlight: {} },
           partitionBy: [{ route: 'name' }, { accessKey: {} }],
           maxPartitions: 5,
+          allowUpTo: '0.1',
         },
       ],
       permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] } },
-      reservation: { maxPerRequest: '1.5', defaultMaxOutputTokens: 7, requireOutputBound: true, onUnreadable: 'Allow' },
-      enforcement: { mode: 'Audit' },
+      reservation: { maxPerRequest: '1.5', defaultMaxOutputTokens: 7, requireOutputBound: true, onUnreadable: 'Allow', onExpiry: 'Observed' },
+      enforcement: { mode: 'Audit', onLedgerUnavailable: 'Allow' },
       response: { statusCode: 429, message: 'm', exposeAmounts: true },
     }
     const { parts } = await load(budgetPolicy(JSON.stringify(spec)))
@@ -139,6 +140,7 @@ describe('the parts', () => {
           window: { kind: 'inFlight' },
           partitionBy: [{ kind: 'route', field: 'name' }, { kind: 'accessKey' }],
           maxPartitions: 5,
+          allowUpTo: 100_000_000n,
         },
       ],
       permissions: { models: { allow: [], deny: ['x'] }, providers: { allow: [], deny: [] }, endpoints: { allow: ['y'], deny: [] } },
@@ -152,9 +154,10 @@ describe('the parts', () => {
         onServerTools: null,
         onUnknownEndpoint: null,
         onUnreadable: 'Allow',
+        onExpiry: 'Observed',
       },
       audit: true,
-      onLedgerUnavailable: 'Deny',
+      onLedgerUnavailable: 'Allow',
       response: { statusCode: 429, message: 'm', exposeAmounts: true },
     })
     expect(Math.abs((policy?.version.generation ?? 0) - Date.now())).toBeLessThan(60_000)

@@ -114,6 +114,7 @@ describe('/v1/budgets', () => {
       limit: 10n,
       version: { createdMs: 0, generation: 0, grantMs: 0 },
       hard: true,
+      floor: 1n,
     })
     const { time, holder } = world.enforcer
     for (let i = 0; i < 50; i++) {

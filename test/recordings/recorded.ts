@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseRecorded, type Recorded } from '../../src/cli/recorded.ts'
 import type { Unit } from '../../src/core/budget.ts'
-import { type Call, NO_TEXT } from '../../src/core/call.ts'
+import type { Call } from '../../src/core/call.ts'
 import type { PriceBook } from '../../src/core/price.ts'
 import type { Ending } from '../../src/enforcer/charge.ts'
 import { isIdentity } from '../../src/enforcer/decode.ts'
@@ -12,6 +12,7 @@ import { type AnswerMeter, openAnswerMeter } from '../../src/enforcer/meter.ts'
 import { type Plan, planCall } from '../../src/enforcer/plan.ts'
 import { providerFor } from '../../src/enforcer/provider.ts'
 import { buildPriceBook } from '../../src/prices/book.ts'
+import { unreadCall } from '../../src/wire/call-draft.ts'
 import type { Format, RequestHead } from '../../src/wire/format.ts'
 import { findEndpoint } from '../../src/wire/formats.ts'
 import { limit, policy, reservation, setOf, subject } from '../core/policy-objects.ts'
@@ -62,7 +63,7 @@ export function askedOf(exchange: PlannedRequest & Pick<Exchange, 'id' | 'stream
   const found = findEndpoint(head)
   if (found.kind === 'unknown' || found.format === null) return null
   const { format, endpoint } = found
-  const lost = { format, endpoint, call: { ...LOST, streaming: exchange.streaming }, lost: true }
+  const lost = { format, endpoint, call: unreadCall(format.name, endpoint, exchange.streaming), lost: true }
   if (found.kind === 'free' || exchange.request.body.length === 0) return lost
   if (!isIdentity(exchange.request.headers.get('content-encoding'))) throw new Error(`${exchange.id}: its request is compressed`)
   const reader = format.openReader(head, endpoint)
@@ -70,28 +71,6 @@ export function askedOf(exchange: PlannedRequest & Pick<Exchange, 'id' | 'stream
   const read = reader.end()
   if (read.kind === 'unreadable') throw new Error(`${exchange.id}: ${read.why}`)
   return { format, endpoint, call: read.call, lost: false }
-}
-
-const LOST: Call = {
-  format: '',
-  endpoint: '',
-  models: ['unknown'],
-  text: NO_TEXT,
-  inputTokenIds: 0n,
-  inputItems: 0,
-  tools: false,
-  media: [],
-  opaqueInputs: [],
-  serverTools: [],
-  generates: true,
-  outputBound: null,
-  outputDefault: null,
-  choices: 1n,
-  streaming: false,
-  usageAsked: true,
-  serviceTier: null,
-  cacheWrite: 'none',
-  background: false,
 }
 
 const UNITS: readonly Unit[] = ['USD', 'Tokens', 'Requests']

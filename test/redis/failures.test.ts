@@ -3,12 +3,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ReserveOutcome } from '../../src/core/reservation.ts'
 import type { Clock, Ledger } from '../../src/ports.ts'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
+import { systemTimer } from '../../src/system.ts'
 import { holder, LIFETIME, line, mintId, releaseMove, reserveMove, settleMove } from '../contract/moves.ts'
 import { Relay } from './relay.ts'
 import { freePort, RedisServer } from './server.ts'
 
 const clock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
-const open = (url: string, name = 'failures'): Promise<Ledger> => openRedisLedger({ url, name, clock, streamMax: 1_000 })
+const open = (url: string, name = 'failures'): Promise<Ledger> =>
+  openRedisLedger({ url, name, clock, timer: systemTimer, streamMax: 1_000 })
 const BACK = { timeout: 5_000, interval: 20 }
 
 let server: RedisServer
@@ -190,8 +192,8 @@ describe('at start', () => {
   })
 
   it.each([
-    ['', 'is not a URL'],
-    ['http://127.0.0.1', 'begins with neither'],
+    ['', 'begins with none'],
+    ['http://127.0.0.1', 'begins with none'],
     ['redis://', 'names no host'],
     ['redis://127.0.0.1/zero', 'number of a database'],
     ['redis://127.0.0.1?x=1', 'not known'],

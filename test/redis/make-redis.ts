@@ -1,16 +1,22 @@
 // The Redis ledger as the suites of every store make it: a fresh one on a shared server, on a clock that stands still.
-import { openRedisLedger } from '../../src/redis/ledger.ts'
+import { openRedisLedger, type RedisLedgerOptions } from '../../src/redis/ledger.ts'
+import { systemTimer } from '../../src/system.ts'
 import { testClock } from '../contract/clock.ts'
 import type { MakeLedger } from '../contract/moves.ts'
-import type { RedisServer } from './server.ts'
 
 let made = 0
 
-export function makeRedis(server: RedisServer): MakeLedger {
+/** `server` is whatever has a `url` by then: a suite is put together before its server runs. */
+export function makeRedis(server: Pick<RedisLedgerOptions, 'url' | 'tls' | 'guarded'>): MakeLedger {
   return async ({ streamMax }) => {
     const clock = testClock()
     made += 1
-    const ledger = await openRedisLedger({ url: server.url, name: `fresh-${made}`, clock, streamMax, storeClockMs: clock.wallMs })
+    const { url, tls, guarded } = server
+    const ledger = await openRedisLedger({
+      ...{ url, name: `fresh-${made}`, clock, timer: systemTimer, streamMax, storeClockMs: clock.wallMs },
+      ...(tls === undefined ? {} : { tls }),
+      ...(guarded === undefined ? {} : { guarded }),
+    })
     return { ledger, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
   }
 }

@@ -1,55 +1,80 @@
-// A real Redis server for one test file: on a free port, in a folder of its own, gone afterwards. It never touches another server.
+// A real Redis (or Valkey) server for one test file: on a free port, in a folder of its own, gone afterwards. It never touches another server.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 
-const SCRIPT = join(import.meta.dirname, '../../scripts/redis-server')
 const START_MS = 10_000
+const STARTED = /Ready to accept connections|Sentinel ID is/
 
-/** The path of a redis-server; fetched into the user's cache where the machine has none. */
-export function redisServerPath(): string {
-  return execFileSync(SCRIPT, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 120_000 }).trim()
+export interface ServerOptions {
+  readonly program?: 'redis-server' | 'valkey-server'
+  /** PEM files: the server speaks TLS alone, and asks its clients for a certificate that this CA signed. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }
 
 export class RedisServer {
   readonly port: number
+  readonly #program: string
   readonly #folder: string
   readonly #args: readonly string[]
+  readonly #tls: NonNullable<ServerOptions['tls']> | null
   #process: ChildProcess | null = null
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string, args: readonly string[], { program = 'redis-server', tls }: ServerOptions) {
     this.port = port
+    this.#program = serverPath(program)
     this.#folder = folder
     this.#args = args
+    this.#tls = tls ?? null
   }
 
   /** Starts a server that answers; `args` are appended to its command line, for instance `['--maxmemory-policy', 'allkeys-lru']`. */
-  static async start(args: readonly string[] = []): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), 'purser-redis-')), args)
+  static async start(args: readonly string[] = [], options: ServerOptions = {}): Promise<RedisServer> {
+    const [port, folder] = [await freePort(), newFolder()]
+    const fixed = ['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--maxmemory-policy', 'noeviction']
+    const { tls } = options
+    const listen =
+      tls === undefined
+        ? ['--port', `${port}`]
+        : ['--port', '0', '--tls-port', `${port}`, '--tls-ca-cert-file', tls.ca, '--tls-cert-file', tls.cert, '--tls-key-file', tls.key]
+    const server = new RedisServer(port, folder, [...listen, ...fixed, ...args], options)
+    await server.up()
+    return server
+  }
+
+  /** Starts a Sentinel with these lines in its configuration, which it rewrites. */
+  static async startSentinel(lines: readonly string[]): Promise<RedisServer> {
+    const [port, folder] = [await freePort(), newFolder()]
+    const file = join(folder, 'sentinel.conf')
+    writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`, ...lines, ''].join('\n'))
+    const server = new RedisServer(port, folder, [file, '--sentinel'], {})
     await server.up()
     return server
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`
+    return `redis${this.#tls === null ? '' : 's'}://127.0.0.1:${this.port}`
+  }
+
+  get isUp(): boolean {
+    return this.#process !== null
   }
 
   /** Starts it (again), on the same port with the same files. */
   async up(): Promise<void> {
-    const fixed = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--maxmemory-policy', 'noeviction']
-    const child = spawn(redisServerPath(), [...fixed, ...this.#args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(this.#program, this.#args, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#process = child
     await new Promise<void>((resolve, reject) => {
       let said = ''
-      const late = setTimeout(() => reject(new Error(`redis-server did not start within ${START_MS} ms: ${said}`)), START_MS)
+      const late = setTimeout(() => reject(new Error(`${this.#program} did not start within ${START_MS} ms: ${said}`)), START_MS)
       child.once('error', reject)
-      child.once('exit', code => reject(new Error(`redis-server ended with ${code}: ${said}`)))
+      child.once('exit', code => reject(new Error(`${this.#program} ended with ${code}: ${said}`)))
       const listen = (chunk: Buffer): void => {
         said += chunk.toString()
-        if (!said.includes('Ready to accept connections')) return
+        if (!STARTED.test(said)) return
         clearTimeout(late)
         resolve()
       }
@@ -82,7 +107,10 @@ export class RedisServer {
 
   /** One command on a connection of its own. */
   async command(name: string, ...args: string[]): Promise<unknown> {
-    const redis = new Redis({ port: this.port, host: '127.0.0.1', lazyConnect: true, protocol: 2 })
+    const tls =
+      this.#tls === null ? {} : { tls: { cert: readFileSync(this.#tls.cert), key: readFileSync(this.#tls.key), rejectUnauthorized: false } }
+    const redis = new Redis({ port: this.port, host: '127.0.0.1', lazyConnect: true, protocol: 2, retryStrategy: null, ...tls })
+    redis.on('error', () => {}) // what went wrong is thrown below
     try {
       await redis.connect()
       return await redis.call(name, ...args)
@@ -96,6 +124,14 @@ export class RedisServer {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }
+
+/** Fetched into the user's cache where the machine has none. */
+function serverPath(program: 'redis-server' | 'valkey-server'): string {
+  const script = join(import.meta.dirname, '../../scripts', program)
+  return execFileSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], timeout: 120_000 }).trim()
+}
+
+const newFolder = (): string => mkdtempSync(join(tmpdir(), 'purser-redis-'))
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {

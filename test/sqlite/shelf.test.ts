@@ -73,6 +73,9 @@ const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({
   charged: fc.array(amount, { maxLength: 4 }),
   raised: fc.boolean(),
   priceBook: fc.string({ unit: 'grapheme' }),
+  adjustId: fc.constantFrom('', 'f'.repeat(32)),
+  response: fc.constantFrom('', 'e'.repeat(64)),
+  arrears: fc.boolean(),
   closedMs: fc.option(ms),
 })
 
@@ -118,8 +121,9 @@ it('keeps entries, with balances below 0 and words that look like numbers', () =
       (lines, available, how) => {
         seq += 1
         const balance: Balance = { limit: 1n, available, reserved: 0n, spent: 1n - available, suspense: 0n, overrun: 0n }
-        const told = lines.map(({ key, window, amount }) => ({ key, window, amount, balance }))
-        const entry: Entry = { seq, storeMs: seq, what: 'settled-over', id: '12n', how, lines: told }
+        const moved = { reserved: -1n, spent: -available, suspense: 0n, overrun: 2n }
+        const told = lines.map(({ key, window, amount, hard }) => ({ key, window, amount, hard, moved, balance }))
+        const entry: Entry = { seq, storeMs: seq, what: 'settled-over', id: '12n', how, admittedMs: seq - 1, lines: told }
         shelf.append(entry)
         shelf.flush()
         expect(shelf.entries(seq - 1, 1)).toEqual([entry])
@@ -138,8 +142,11 @@ it('forgets what was not flushed', () => {
   shelf.forget()
   expect(shelf.balance(id)).toBeNull()
   expect(shelf.meta()).toEqual(meta)
-  shelf.putMeta({ markMs: 2 ** 48, resumedMs: 7, seq: 2 ** 50, contested: 3 })
-  shelf.flush()
-  shelf.forget()
-  expect(shelf.meta()).toEqual({ markMs: 2 ** 48, resumedMs: 7, seq: 2 ** 50, contested: 3 })
+  for (const exportedSeq of [null, 0, 2 ** 50]) {
+    const kept = { markMs: 2 ** 48, resumedMs: 7, seq: 2 ** 50, contested: 3, exportedSeq }
+    shelf.putMeta(kept)
+    shelf.flush()
+    shelf.forget()
+    expect(shelf.meta()).toEqual(kept)
+  }
 })

@@ -37,6 +37,7 @@ const RULES: BindingRules = {
   onServerTools: 'Deny',
   onUnknownEndpoint: 'Deny',
   onUnreadable: 'Deny',
+  onExpiry: 'Estimate',
   onLedgerUnavailable: 'Deny',
 }
 

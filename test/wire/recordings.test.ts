@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import type { Call } from '../../src/core/call.ts'
 import { inputTotal, outputTotal, type UsageReading } from '../../src/core/usage.ts'
+import { unreadCall } from '../../src/wire/call-draft.ts'
 import type { RequestHead } from '../../src/wire/format.ts'
 import { findEndpoint } from '../../src/wire/formats.ts'
 import { bedrockNumbers, cohereNumbers, streamEnd, titanOutput } from './recorded-units.ts'
@@ -111,35 +111,13 @@ function meter(row: Row, body: Uint8Array, size: number): UsageReading {
   reader.push(bodyOf(request))
   const result = reader.end()
   // Of a few requests the recorder lost the body.
-  const call = result.kind === 'call' ? result.call : lostCall(endpoint.format.name, row)
+  const call = result.kind === 'call' ? result.call : unreadCall(endpoint.format.name, endpoint.endpoint, row.streaming)
   if (request.body !== '') expect(result.kind, result.kind === 'unreadable' ? result.why : '').toBe('call')
   const open = endpoint.format.openMeter(call, { status: response.status, header: name => response.headers[name] ?? null }, false)
   for (let at = 0; at < body.length; at += size) open.push(body.subarray(at, at + size))
   open.end()
   return open.reading()
 }
-
-const lostCall = (format: string, { streaming }: Row): Call => ({
-  format,
-  endpoint: '',
-  models: ['unknown'],
-  text: { letters: 0, digits: 0, spaces: 0, marks: 0, high: 0, dense: 0 },
-  inputTokenIds: 0n,
-  inputItems: 0,
-  tools: false,
-  media: [],
-  opaqueInputs: [],
-  serverTools: [],
-  generates: true,
-  outputBound: null,
-  outputDefault: null,
-  choices: 1n,
-  streaming,
-  usageAsked: false,
-  serviceTier: null,
-  cacheWrite: 'none',
-  background: false,
-})
 
 function expectNumbers(reading: UsageReading, row: Row): void {
   const expected = expectedOf(row)

@@ -61,6 +61,7 @@ const line = fc.oneof(
     ':',
     'id: 1',
     'datax: 1',
+    '\tdata: after a tab',
     'é',
     '',
   ),

@@ -1,7 +1,21 @@
--- What every move shares: store time, exact sums of decimal strings, balances, records and entries. Loading it touches no key.
+-- What every move shares: store time, exact sums of decimal strings, records and entries. Loading it touches no key.
 --
 -- KEYS 1-9: meta holders deadlines held closed due index ids entries; then each move's own.
 -- ARGV 1-3: the caller's wall clock in ms; store time in ms ('' for the server's clock, a number only in tests); entries to keep.
+--
+-- The layout, of which keys.ts has the names. What is cut at spaces and line ends holds none; '-' stands for an empty word.
+-- meta     hash: schema, epoch, mark (store time of the last mutation), resumed, seq, contested, exported (absent: no exporter); of recovery
+--          mode, until, living, began (the last seq before it), silent.
+-- reports  hash: of each holder that took part in the last recovery the last seq that it had seen.
+-- balance  hash: lim avl rsv spt sus ovr, version 'created generation grant', at (last presented); sliding: lo hi (first and last
+--          bucket), and of bucket N r:N s:N u:N.
+-- record   string of lines. Head: 'state holder deadline admitted alternative raised book', and only where one of them is set
+--          ' adjustId response arrears'. Then what each line was charged (while open: what was observed of it). Then one a line:
+--          'key window amount floor limit created generation grant hard unit'.
+-- response string: the id of the reservation that was settled under this hash.
+-- entry    under the id SEQ-0: what id how ms at (of admission) lines; one text line a line:
+--          'key window amount hard lim avl rsv spt sus ovr', then what the move did to rsv spt sus ovr, without the zeros at its end.
+--
 -- Amounts are decimal strings from end to end: a Lua number would lose what is above 2^53. HINCRBY's reply is a Lua number, so it
 -- is never used; figures are read back. A script does not roll back: everything is checked before the first write.
 local META, HOLDERS, DEADLINES, HELD, CLOSED, DUE, INDEX, IDS, ENTRIES =
@@ -9,7 +23,7 @@ local META, HOLDERS, DEADLINES, HELD, CLOSED, DUE, INDEX, IDS, ENTRIES =
 local FIRST_OWN_KEY = 10
 local BALANCE = string.sub(META, 1, -5) .. 'b:' -- meta's key is '{tag}:meta', a balance's '{tag}:b:' and its name
 local call = redis.call
-local mark, resumed, seq, now, nowText
+local mark, resumed, seq, exported, epoch, recovering, now, nowText
 
 local function int(number)
   return string.format('%.0f', number)
@@ -57,7 +71,7 @@ local function atLeast(a, b)
   return tonumber(a) >= tonumber(b)
 end
 
--- Of two non-negative decimal strings the larger or smaller, exactly.
+-- Of two non-negative decimal strings whether the first is smaller, and which is the larger: exactly.
 local function isLess(a, b)
   if #a ~= #b then
     return #a < #b
@@ -65,10 +79,16 @@ local function isLess(a, b)
   return a < b
 end
 
+local function larger(a, b)
+  return isLess(a, b) and b or a
+end
+
 -- Reads the clock. False where the caller's clock is too far from store time: then nothing may be written.
 local function openStep()
-  local meta = call('HMGET', META, 'mark', 'resumed', 'seq')
+  local meta = call('HMGET', META, 'mark', 'resumed', 'seq', 'exported', 'epoch', 'mode')
   mark, resumed, seq = tonumber(meta[1] or '0'), tonumber(meta[2] or '0'), tonumber(meta[3] or '0')
+  exported = tonumber(meta[4] or nil)
+  epoch, recovering = meta[5] or '0', meta[6] == 'recovering'
   local clock = tonumber(ARGV[2])
   if clock == nil then
     local time = call('TIME')
@@ -87,11 +107,33 @@ local function closeStep()
   call('HSET', META, 'mark', nowText, 'resumed', int(resumed), 'seq', int(seq))
 end
 
--- One entry in the stream; `lines` are texts by entryLine.
-local function append(what, id, how, lines)
+-- How many entries stay: the bound, and up to twice as many while the exporter has not read them.
+local function entriesKept()
+  if exported == nil then
+    return ARGV[3]
+  end
+  local bound = tonumber(ARGV[3])
+  return int(math.min(2 * bound, math.max(bound, seq - exported)))
+end
+
+-- The last row of a script that many moves share: where the ledger stands after them.
+local function tip()
+  return { 'tip', int(seq), epoch }
+end
+
+-- One entry in the stream; `lines` are texts by entryLine. Redis cuts whole strides, and never below what is kept.
+local function append(what, id, how, admitted, lines)
   seq = seq + 1
   local text = table.concat(lines, '\n')
-  call('XADD', ENTRIES, 'MAXLEN', '~', ARGV[3], int(seq) .. '-0', 'what', what, 'id', id, 'how', how, 'ms', nowText, 'lines', text)
+  call('XADD', ENTRIES, 'MAXLEN', '~', entriesKept(), int(seq) .. '-0', 'what', what, 'id', id, 'how', how, 'ms', nowText,
+    'at', admitted == now and nowText or int(admitted), 'lines', text)
+end
+
+-- What a sweep tells the operator: how often one version of a limit came with two amounts, and how many entries were cut unread.
+local function alarms()
+  local first = call('XRANGE', ENTRIES, '-', '+', 'COUNT', 1)[1]
+  local firstSeq = first and tonumber(string.match(first[1], '^%d+')) or seq + 1
+  return call('HGET', META, 'contested') or '0', int(exported == nil and 0 or math.max(0, firstSeq - 1 - exported))
 end
 
 local function assertBounds(amount, limit)
@@ -100,15 +142,15 @@ local function assertBounds(amount, limit)
   end
 end
 
--- LINES, as records keep them: 'key window amount limit created generation grant hard unit' each; the three before hard are the version. Patterns are slow on long names,
--- so what is usual comes as arguments instead, and texts are compared whole.
+-- Lines of a record's text. Patterns are slow on long names, so what is usual comes as arguments instead, and texts are compared whole.
 local function parseLines(text)
   local lines = {}
-  for name, amount, limit, version, hard in
-    string.gmatch(text, '([^ \n]+ [^ \n]+) (%d+) (%d+) (%d+ %d+ %d+) ([01]) [^\n]+')
+  for name, amount, floor, limit, version, hard, unit in
+    string.gmatch(text, '([^ \n]+ [^ \n]+) (%d+) (%d+) (%d+) (%d+ %d+ %d+) ([01]) ([^\n]+)')
   do
     assertBounds(amount, limit)
-    lines[#lines + 1] = { key = BALANCE .. name, amount = amount, limit = limit, version = version, hard = hard == '1' }
+    lines[#lines + 1] =
+      { key = BALANCE .. name, amount = amount, floor = floor, limit = limit, version = version, hard = hard == '1', unit = unit }
   end
   return lines
 end
@@ -133,7 +175,6 @@ local function sameKeys(a, b)
   return true
 end
 
--- RECORDS: a head, what each line was charged, and the lines as text.
 local function readRecord(key)
   local text = call('GET', key)
   if not text then
@@ -141,17 +182,32 @@ local function readRecord(key)
   end
   local headEnd = string.find(text, '\n', 1, true)
   local chargedEnd = string.find(text, '\n', headEnd + 1, true)
-  local state, holder, deadline, admitted, alternative, raised, book =
-    string.match(string.sub(text, 1, headEnd - 1), '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local state, holder, deadline, admitted, alternative, raised, book, told =
+    string.match(string.sub(text, 1, headEnd - 1), '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)(.*)$')
+  local adjust, response, arrears = '-', '-', '0'
+  if told ~= '' then
+    adjust, response, arrears = string.match(told, '^ (%S+) (%S+) (%S+)$')
+  end
   return {
     key = key, state = state, holder = holder, deadline = tonumber(deadline), admitted = tonumber(admitted), alternative = alternative,
-    raised = raised, book = book, charged = parseAmounts(string.sub(text, headEnd + 1, chargedEnd - 1)),
-    text = string.sub(text, chargedEnd + 1),
+    raised = raised, book = book, adjust = adjust, response = response, arrears = arrears,
+    charged = parseAmounts(string.sub(text, headEnd + 1, chargedEnd - 1)), text = string.sub(text, chargedEnd + 1),
+  }
+end
+
+-- A record as every one begins: in no state, its lines standing for nothing.
+local function newRecord(key, holder, deadline, admitted, text)
+  return {
+    key = key, holder = holder, deadline = deadline, admitted = admitted, alternative = '0', raised = '0', book = '-', adjust = '-',
+    response = '-', arrears = '0', charged = {}, text = text,
   }
 end
 
 local function writeRecord(record)
   local head = { record.state, record.holder, int(record.deadline), int(record.admitted), record.alternative, record.raised, record.book }
+  if record.adjust ~= '-' or record.response ~= '-' or record.arrears ~= '0' then
+    head[8], head[9], head[10] = record.adjust, record.response, record.arrears
+  end
   call('SET', record.key, table.concat(head, ' ') .. '\n' .. table.concat(record.charged, ' ') .. '\n' .. record.text)
 end
 
@@ -163,6 +219,14 @@ local RETAIN_MS = {
   tombstone = TOMBSTONE_MS,
 }
 
+-- A record that is open from now on.
+local function openRecord(id, record)
+  writeRecord(record)
+  call('ZADD', DEADLINES, int(record.deadline), id)
+  call('ZADD', HELD, 0, record.holder .. ':' .. id)
+  call('ZADD', IDS, 0, id)
+end
+
 -- A record that is closed from now on, and where it is found when its time is over.
 local function closeRecord(id, record, wasOpen)
   writeRecord(record)
@@ -172,5 +236,6 @@ local function closeRecord(id, record, wasOpen)
   else
     call('ZADD', IDS, 0, id) -- it may be new
   end
-  call('ZADD', CLOSED, int(now + RETAIN_MS[record.state]), id)
+  local retain = record.arrears == '1' and RETAIN_UNPROVEN_MS or RETAIN_MS[record.state]
+  call('ZADD', CLOSED, int(now + retain), id)
 end

@@ -11,11 +11,9 @@ end
 
 local record = readRecord(KEYS[FIRST_OWN_KEY])
 if not record then
-  closeRecord(id, {
-    key = KEYS[FIRST_OWN_KEY], state = 'tombstone', holder = holder, deadline = now, admitted = now, alternative = '0', raised = '0',
-    book = '-', charged = {}, text = '',
-  }, false)
-  append('tombstoned', id, how, {})
+  record = newRecord(KEYS[FIRST_OWN_KEY], holder, now, now, '')
+  record.lines = {}
+  replace(id, record, 'tombstone', {}, 'tombstoned', how, {})
   closeStep()
   return { 'tombstoned', nowText }
 end
@@ -27,24 +25,20 @@ elseif was == 'tombstone' then
 elseif was ~= 'open' and was ~= 'expired' then
   return { 'already-settled', nowText }
 end
-local lines = parseLines(record.text)
-if not areDeclared(lines, FIRST_OWN_KEY + 1) then
+record.lines = parseLines(record.text)
+if not areDeclared(record.lines, FIRST_OWN_KEY + 1) then
   return { 'changed', record.text }
 end
 
-local what = was == 'open' and 'released' or 'settled-late'
-record.state = was == 'open' and 'released' or 'settled-proven'
-local entry = {}
-for i, line in ipairs(lines) do
-  local balance = balanceOf(line.key)
-  if balance.exists then
-    local before = standing(was, line.amount, record.charged[i])
-    local told = was == 'open' and line.amount or '0'
-    entry[#entry + 1] = move(balance, before, standing('settled-proven', line.amount, '0'), '0', record.admitted, told)
-  end
-  record.charged[i] = '0'
+local charged, reserved = {}, {}
+for i, line in ipairs(record.lines) do
+  charged[i], reserved[i] = '0', line.amount
 end
-closeRecord(id, record, was == 'open')
-append(what, id, how, entry)
+local what = was == 'open' and 'released' or 'settled-late'
+if was == 'open' then
+  replace(id, record, 'released', charged, what, how, reserved)
+else
+  replace(id, record, 'settled-proven', charged, what, how, charged)
+end
 closeStep()
 return { what, nowText }

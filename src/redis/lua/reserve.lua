@@ -6,7 +6,7 @@
 -- '1' where hard.
 -- Answers one row a request: 'reserved' alternative now, then the entry's text of each line | 'refused' now, then index and six figures a
 -- misfit of the first alternative | 'exists' alternative open now | 'exists-different' | 'tombstoned' | 'window-stale' | 'too-late'
--- | 'clock-skew' | 'out-of-bounds', with now.
+-- | 'clock-skew' | 'recovering' | 'out-of-bounds', with now; then the tip.
 local count = tonumber(ARGV[4])
 local firstBalance = FIRST_OWN_KEY + count
 local at = 5
@@ -89,28 +89,51 @@ end
 
 local beating = {}
 local function admit(request, index, alternative, seen)
-  local record = {
-    key = request.key, state = 'open', holder = request.holder, deadline = math.min(request.deadline, now + DEADLINE_MS),
-    admitted = now, alternative = int(index), raised = '0', book = request.book, text = alternative.text, charged = {},
-  }
+  local record = newRecord(request.key, request.holder, math.min(request.deadline, now + DEADLINE_MS), now, alternative.text)
+  record.state, record.alternative, record.book = 'open', int(index), request.book
   local row, entry = { 'reserved', record.alternative, nowText }, {}
   for i, line in ipairs(alternative.lines) do
     local balance = balanceOf(line.key)
     takeUp(balance, seen[i])
-    entry[i] = move(balance, NOTHING, standing('open', line.amount), '0', now, line.amount)
-    record.charged[i] = '0'
+    entry[i] = move(balance, line.hard, line.amount, '0', '0', '0', now, line.amount)
+    record.charged[i] = '0' -- nothing observed yet
     row[#row + 1] = entry[i]
   end
-  writeRecord(record)
-  call('ZADD', DEADLINES, int(record.deadline), request.id)
-  call('ZADD', HELD, 0, request.holder .. ':' .. request.id)
-  call('ZADD', IDS, 0, request.id)
+  openRecord(request.id, record)
   if not beating[request.holder] then
     beating[request.holder] = true
     call('ZADD', HOLDERS, nowText, request.holder)
   end
-  append('reserved', request.id, '', entry)
+  append('reserved', request.id, '', now, entry)
   return row
+end
+
+-- A refusal creates nothing, but what it presented is not lost: a newer limit of a balance that is there is taken up, and a current one
+-- is seen to be in use still, at most every few seconds. Otherwise an exhausted budget would come to believe an older limit.
+local hasNoted = false
+local function noteLimits(request)
+  local places, entry = {}, {}
+  for _, alternative in ipairs(request.alternatives) do
+    for _, line in ipairs(alternative.lines) do
+      local balance = balanceOf(line.key)
+      local isUsual = line.version == balance.version and line.limit == balance.lim
+      if balance.exists and not (isUsual and now - balance.at < PRESENT_EVERY_MS) then
+        local seen = present(balance, line)
+        local isNew = seen.version ~= balance.version or seen.lim ~= balance.lim
+        if isNew or seen.at - balance.at >= PRESENT_EVERY_MS then
+          hasNoted = true
+          takeUp(balance, seen)
+        end
+        if isNew then
+          places[balance.name] = places[balance.name] or #entry + 1
+          entry[places[balance.name]] = entryLine(balance, '0', line.hard, '')
+        end
+      end
+    end
+  end
+  if #entry > 0 then
+    append('presented', request.id, '', now, entry)
+  end
 end
 
 local function reserve(request)
@@ -132,6 +155,7 @@ local function reserve(request)
     end
     refusal = refusal or row
   end
+  noteLimits(request)
   return refusal
 end
 
@@ -139,9 +163,10 @@ local fair = openStep()
 local before = seq
 local answers = {}
 for i = 1, count do
-  answers[i] = fair and reserve(requests[i]) or { 'clock-skew', nowText }
+  answers[i] = not fair and { 'clock-skew', nowText } or recovering and { 'recovering', nowText } or reserve(requests[i])
 end
-if seq ~= before then
+if seq ~= before or hasNoted then
   closeStep()
 end
+answers[count + 1] = tip()
 return answers

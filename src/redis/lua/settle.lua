@@ -1,17 +1,24 @@
 #!lua flags=allow-oom
 -- Replaces reservations by what they cost, one after the other; one that is not on record is charged from the lines that its move brings.
--- KEYS from 10: one record a move, then every balance that a line names.
--- ARGV from 4: the number of moves; for each: id, holder, '1' where proven, how, its lines as a record keeps them, and of each line which
--- of the balances (from 0), what it reserved, what it is charged: three lists of numbers.
--- Answers a row a move: 'settled' | 'already-settled' | 'settled-late' | 'raised' | 'conflict' | 'reasserted' | 'forgotten' |
--- 'clock-skew' now; 'settled-over' now and an overrun a line; 'lines-differ' | 'no-room' now: nothing was written.
+-- KEYS from 10: one record a move, then the responses of those that bring one, then every balance that a line names.
+-- ARGV from 4: the number of moves; for each: id, holder, '1' where proven, '1' where in arrears, how, the response's hash ('' for none),
+-- its lines as a record keeps them, and of each line which of the balances (from 0), what it reserved, what it is charged: three lists of
+-- numbers; then '1' or '0' a line: whether it is hard.
+-- Answers a row a move: 'settled' | 'already-settled' | 'settled-late' | 'raised' | 'conflict' | 'reasserted' | 'arrears' | 'forgotten' |
+-- 'clock-skew' now; 'settled-over' now and an overrun a line; 'lines-differ' | 'no-room' now: nothing was written; then the tip.
 local count = tonumber(ARGV[4])
-local firstBalance = FIRST_OWN_KEY + count
+local EACH = 11
+local responses, firstBalance = {}, FIRST_OWN_KEY + count
+for m = 1, count do
+  if ARGV[5 + (m - 1) * EACH + 5] ~= '' then
+    responses[m], firstBalance = KEYS[firstBalance], firstBalance + 1
+  end
+end
 
 local moves = {}
 for m = 1, count do
-  local at = 5 + (m - 1) * 8
-  local places, reserved, amounts = parseAmounts(ARGV[at + 5]), parseAmounts(ARGV[at + 6]), parseAmounts(ARGV[at + 7])
+  local at = 5 + (m - 1) * EACH
+  local places, reserved, amounts = parseAmounts(ARGV[at + 7]), parseAmounts(ARGV[at + 8]), parseAmounts(ARGV[at + 9])
   local lines, isNothing = {}, true
   for i, place in ipairs(places) do
     local key = KEYS[firstBalance + tonumber(place)]
@@ -21,64 +28,31 @@ for m = 1, count do
     assertBounds(reserved[i], '0')
     assertBounds(amounts[i], '0')
     isNothing = isNothing and amounts[i] == '0'
-    lines[i] = { key = key, amount = reserved[i] }
+    lines[i] = { key = key, amount = reserved[i], hard = string.sub(ARGV[at + 10], i, i) == '1' }
   end
   moves[m] = {
-    key = KEYS[FIRST_OWN_KEY + m - 1], id = ARGV[at], holder = ARGV[at + 1], proven = ARGV[at + 2] == '1', how = ARGV[at + 3],
-    text = ARGV[at + 4], minted = tonumber(string.sub(ARGV[at], 1, 12), 16), lines = lines, amounts = amounts, isNothing = isNothing,
+    key = KEYS[FIRST_OWN_KEY + m - 1], id = ARGV[at], holder = ARGV[at + 1], proven = ARGV[at + 2] == '1', arrears = ARGV[at + 3],
+    how = ARGV[at + 4], response = ARGV[at + 5], responseKey = responses[m], text = ARGV[at + 6],
+    minted = tonumber(string.sub(ARGV[at], 1, 12), 16), lines = lines, amounts = amounts, isNothing = isNothing,
   }
 end
 
--- Whether a balance that is not there is made for a change: not in a window that is past, and not for nothing.
-local function wouldCount(balance, before, after, overrun, admitted)
-  if before.reserved == after.reserved and before.spent == after.spent and overrun == '0' then
-    return false
-  elseif balance.kind == 'sliding' then
-    return math.floor(admitted / balance.width) >= math.floor((now - balance.length) / balance.width)
+-- Writes the record as the settlement closes it. The first response that it is settled under stays.
+local function close(settlement, record, state, charged, what)
+  if settlement.responseKey and record.response == '-' then
+    record.response = settlement.response
+    call('SET', settlement.responseKey, settlement.id)
   end
-  return balance.kind ~= 'calendar' or now < balance.ends + COLLECT_AFTER_MS
+  return replace(settlement.id, record, state, charged, what, settlement.how, charged)
 end
 
 -- Charges a settlement whose reserve is not on record, from its own lines, dated by its id.
 local function chargeUnseen(settlement, what)
-  local amounts = settlement.amounts
-  local record = {
-    key = settlement.key, state = settlement.proven and 'settled-proven' or 'settled-unproven', holder = settlement.holder, deadline = now,
-    admitted = math.min(settlement.minted, now), alternative = '0', raised = '0', book = '-', charged = amounts, text = settlement.text,
-  }
-  local entry = {}
-  for i, line in ipairs(parseLines(settlement.text)) do
-    local balance = balanceOf(line.key)
-    local after = standing(record.state, line.amount, amounts[i])
-    local overrun = settlement.proven and overrunOf(line, amounts[i]) or '0'
-    if balance.exists or wouldCount(balance, NOTHING, after, overrun, record.admitted) then
-      takeUp(balance, present(balance, line))
-      entry[#entry + 1] = move(balance, NOTHING, after, overrun, record.admitted, amounts[i])
-    end
-  end
-  closeRecord(settlement.id, record, false)
-  append(what, settlement.id, settlement.how, entry)
+  local record = newRecord(settlement.key, settlement.holder, now, math.min(settlement.minted, now), settlement.text)
+  record.lines, record.arrears = parseLines(settlement.text), what == 'arrears' and '1' or '0'
+  presentKnown(record.lines)
+  close(settlement, record, settlement.proven and 'settled-proven' or 'settled-unproven', settlement.amounts, what)
   return { what, nowText }
-end
-
--- Writes a record in its new state; answers the overrun of each line.
-local function replace(settlement, record, state, charged, what)
-  local was, wasCharged, entry, overruns = record.state, record.charged, {}, {}
-  record.state, record.charged = state, charged
-  for i, line in ipairs(record.lines) do
-    local balance = balanceOf(line.key)
-    overruns[i] = state == 'settled-proven' and overrunOf(line, charged[i]) or '0'
-    local before, after = standing(was, line.amount, wasCharged[i]), standing(state, line.amount, charged[i])
-    if not balance.exists and wouldCount(balance, before, after, overruns[i], record.admitted) then
-      takeUp(balance, present(balance, parseLines(record.text)[i])) -- collected meanwhile, for nothing was left in it
-    end
-    if balance.exists then
-      entry[#entry + 1] = move(balance, before, after, overruns[i], record.admitted, charged[i])
-    end
-  end
-  closeRecord(settlement.id, record, was == 'open')
-  append(what, settlement.id, settlement.how, entry)
-  return overruns
 end
 
 local function settleOpen(settlement, record)
@@ -88,7 +62,7 @@ local function settleOpen(settlement, record)
   end
   local what = isOver and 'settled-over' or 'settled'
   local state = settlement.proven and 'settled-proven' or 'settled-unproven'
-  local overruns = replace(settlement, record, state, settlement.amounts, what)
+  local overruns = close(settlement, record, state, settlement.amounts, what)
   if settlement.proven and isOver then
     return { what, nowText, unpack(overruns) }
   end
@@ -97,19 +71,18 @@ end
 
 local function settleUnproven(settlement, record)
   if settlement.proven then
-    replace(settlement, record, 'settled-proven', settlement.amounts, 'settled-late')
+    close(settlement, record, 'settled-proven', settlement.amounts, 'settled-late')
     return { 'settled-late', nowText }
   end
-  local larger, grows = {}, false
+  local raised, grows = {}, false
   for i, amount in ipairs(settlement.amounts) do
-    local isLarger = isLess(record.charged[i], amount)
-    larger[i], grows = isLarger and amount or record.charged[i], grows or isLarger
+    raised[i], grows = larger(record.charged[i], amount), grows or isLess(record.charged[i], amount)
   end
   if record.raised == '1' or not grows then
     return { 'already-settled', nowText }
   end
   record.raised = '1'
-  replace(settlement, record, record.state, larger, 'raised')
+  close(settlement, record, record.state, raised, 'raised')
   return { 'raised', nowText }
 end
 
@@ -129,7 +102,10 @@ local function settle(settlement)
     end
   end
   if not record then
-    return now - settlement.minted > RETAIN_UNPROVEN_MS and { 'forgotten', nowText } or chargeUnseen(settlement, 'reasserted')
+    if now - settlement.minted > RETAIN_UNPROVEN_MS then
+      return { 'forgotten', nowText }
+    end
+    return chargeUnseen(settlement, settlement.arrears == '1' and 'arrears' or 'reasserted')
   end
   local bringsProof = settlement.proven and not settlement.isNothing
   if record.state == 'tombstone' then
@@ -148,7 +124,7 @@ local function settle(settlement)
     return settleUnproven(settlement, record)
   elseif record.state == 'released' then
     if bringsProof then
-      replace(settlement, record, 'settled-proven', settlement.amounts, 'settled-late')
+      close(settlement, record, 'settled-proven', settlement.amounts, 'settled-late')
     end
     return { bringsProof and 'settled-late' or 'already-settled', nowText }
   end
@@ -164,4 +140,5 @@ end
 if seq ~= before then
   closeStep()
 end
+answers[count + 1] = tip()
 return answers

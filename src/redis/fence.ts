@@ -1,0 +1,69 @@
+// The fence: a script that only the server knows that we wrote to. Where it is absent, writes may be lost, and recovery comes first.
+import type { Telemetry, Timer } from '../ports.ts'
+import type { Reply, Send } from './connection.ts'
+import { refusal, type Unfit, wait } from './fitness.ts'
+import type { Holdings } from './holdings.ts'
+import { type RecoveryParts, recover, tellLate } from './recovery.ts'
+import type { Channel, Runner } from './runner.ts'
+import { loadScripts, type Move, readFence, type Script } from './scripts.ts'
+
+/** Of a ledger, as its meta hash has it. */
+export interface LedgerState {
+  readonly epoch: string
+  readonly isRecovering: boolean
+  /** The last `seq` before the latest recovery. */
+  readonly began: number
+}
+
+/** Brings the scripts to a server, after whatever has to come before; null where it may be used. `name` says which it is, without a password. */
+export type PassFence = (name: string, state: LedgerState, send: Send) => Promise<Unfit | null>
+
+export interface FenceParts {
+  readonly scripts: Readonly<Record<Move, Script>>
+  readonly holdings: Holdings
+  /** Moves over a server that is not in use yet. */
+  readonly over: (channel: Channel) => Runner
+  readonly timer: Timer
+  readonly telemetry: Pick<Telemetry, 'fault'>
+}
+
+export function fence(parts: FenceParts): PassFence {
+  const { scripts, holdings } = parts
+  return async (name, { epoch, isRecovering, began }, send) => {
+    const present = await send('SCRIPT', ['EXISTS', readFence(epoch).sha])
+    if (present.kind !== 'reply') return unfit(name, present)
+    const isKnown = String((present.value as readonly unknown[])[0]) === '1'
+    const load = async (some: readonly Script[]): Promise<string | null> => {
+      const failed = await loadScripts(send, some)
+      return failed === null ? null : unfit(name, failed).why
+    }
+    const recovery: RecoveryParts = {
+      ...parts,
+      runner: parts.over(channel(send)),
+      bring: newEpoch => load([readFence(newEpoch), ...Object.values(scripts)]),
+    }
+    if (isKnown && !isRecovering) {
+      const failed = await load(Object.values(scripts))
+      if (failed !== null) return wait(failed)
+      const isOurs = holdings.epoch === null || holdings.epoch === epoch
+      return isOurs || (await tellLate(epoch, began, recovery)) ? null : wait(`${name} does not take what is held`)
+    }
+    const failed = await load([scripts.recover, scripts.report])
+    if (failed !== null) return wait(failed)
+    const recovered = await recover(epoch, recovery)
+    return recovered.kind === 'recovered' ? null : wait(`${name} is not recovered: ${recovered.why}`)
+  }
+}
+
+/** What inspections are answered, as a runner wants it: it gives up at the first silence. */
+function channel(send: Send): Channel {
+  return {
+    send,
+    sendOnce: send,
+    stalled: () => ({ kind: 'unavailable', why: 'the server does not answer' }),
+    reinspect: async () => {},
+  }
+}
+
+const unfit = (name: string, reply: Exclude<Reply, { kind: 'reply' }>): Unfit =>
+  reply.kind === 'unavailable' ? wait(reply.why) : refusal(name, reply.message)

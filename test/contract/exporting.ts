@@ -1,0 +1,180 @@
+// The contract of the stream's reader: what an entry says of a move, and how long entries wait for the one who exports them.
+import { expect, it } from 'vitest'
+import type { Balance } from '../../src/core/reservation.ts'
+import type { LedgerEntry } from '../../src/ports.ts'
+import {
+  adjustMove,
+  HOUR,
+  holder,
+  hourOf,
+  IN_FLIGHT,
+  line,
+  type MakeLedger,
+  mintId,
+  releaseMove,
+  SECOND,
+  settleMove,
+  sliding,
+  version,
+} from './moves.ts'
+import { type Scene, scene } from './scene.ts'
+
+const BOUND = 100
+/** Redis cuts in strides of whole nodes: so much may stay longer than the bound says. */
+const STRIDE = 200
+
+export function exportingContract(make: MakeLedger): void {
+  it('says in each entry what moved: the balances of the stream follow from each other', () =>
+    scene(make, async at => {
+      const lines = [
+        line('m', 100n, { unit: 'USD' }),
+        line('h', 10n, { window: hourOf(await at.now()), hard: false }),
+        line('f', 1n, { window: IN_FLIGHT, limit: 50n }),
+        line('s', 20n, { window: sliding(HOUR) }),
+      ]
+      await everyKind(at, lines)
+      const told = await at.entries()
+      const kinds = ['reserved', 'settled', 'settled-over', 'settled-late', 'raised', 'reasserted', 'released', 'tombstoned', 'expired']
+      expect([...new Set(told.map(entry => entry.what))].sort()).toEqual([...kinds, 'adjusted', 'arrears', 'collected', 'presented'].sort())
+      expectChained(told)
+      const admitted = new Map<string, number>()
+      for (const entry of told) {
+        if (entry.what === 'reserved') admitted.set(entry.id, entry.storeMs)
+        if (admitted.has(entry.id)) expect(entry.admittedMs).toBe(admitted.get(entry.id))
+        if (entry.what !== 'collected') for (const each of entry.lines) expect(each.hard).toBe(lines.find(of => of.key === each.key)?.hard)
+      }
+    }))
+
+  it('dates a charge that came without its reserve by its id', () =>
+    scene(make, async at => {
+      const lost = { id: mintId((await at.now()) - HOUR), holder: holder(2) }
+      await at.ledger.settle(settleMove(lost, [line('a', 1n)], [1n]))
+      expect((await at.entries())[0]).toMatchObject({ what: 'reasserted', admittedMs: Number.parseInt(lost.id.slice(0, 12), 16) })
+    }))
+
+  it('reads with the number of the last entry', () =>
+    scene(make, async ({ ledger, admit }) => {
+      for (let seq = 1; seq <= 3; seq += 1) {
+        await admit([line('a', 1n)])
+        for (const read of [
+          await ledger.read([line('a', 0n)]),
+          await ledger.list({ prefix: '', cursor: '', count: 10 }),
+          await ledger.reservations({ open: true, cursor: '', count: 10 }),
+          await ledger.entries({ afterSeq: 0, count: 1 }),
+          await ledger.findByResponse('e'.repeat(64)),
+        ])
+          expect(read).toMatchObject({ kind: 'read', seq, storeMs: expect.any(Number) })
+      }
+    }))
+
+  it('keeps what the exporter has not read beyond the bound, up to twice as much, then counts what it cut', () =>
+    scene(
+      make,
+      async at => {
+        expect(await at.ledger.acknowledge(0)).toEqual({ kind: 'acknowledged', storeMs: expect.any(Number) })
+        await write(at, 180)
+        expect((await at.entries()).map(entry => entry.seq)).toEqual(numbers(1, 180))
+        expect(await unexported(at)).toBe(0)
+        await write(at, 520)
+        const kept = (await at.entries()).map(entry => entry.seq)
+        expect(kept).toEqual(numbers(kept[0] ?? 0, 700))
+        expect(kept.length).toBeGreaterThanOrEqual(2 * BOUND)
+        expect(kept.length).toBeLessThanOrEqual(2 * BOUND + STRIDE)
+        // What it still can read is not lost: the count is of what was cut before it was read, and of nothing else.
+        expect(await unexported(at)).toBe((kept[0] ?? 0) - 1)
+        await at.ledger.acknowledge(700)
+        expect(await unexported(at)).toBe(0)
+        await write(at, 150)
+        expect((await at.entries()).map(entry => entry.seq)).toEqual(expect.arrayContaining(numbers(701, 850)))
+        expect(await unexported(at)).toBe(0)
+      },
+      BOUND,
+    ))
+
+  it('cuts at the bound what the exporter has read, and never forgets how far that was', () =>
+    scene(
+      make,
+      async at => {
+        await at.ledger.acknowledge(0)
+        for (let rounds = 0; rounds < 6; rounds += 1) {
+          await write(at, 100)
+          await at.ledger.acknowledge((rounds + 1) * 100)
+          // Neither an older word nor one of the future is believed.
+          await at.ledger.acknowledge(1)
+        }
+        await at.ledger.acknowledge(1_000_000)
+        await write(at, 150)
+        const kept = (await at.entries()).map(entry => entry.seq)
+        expect(kept).toEqual(numbers(kept[0] ?? 0, 750))
+        expect(kept[0]).toBeLessThanOrEqual(601)
+        expect(kept.length).toBeLessThanOrEqual(150 + STRIDE)
+        expect(await unexported(at)).toBe(0)
+        await write(at, 600)
+        expect(await unexported(at)).toBe(((await at.entries())[0]?.seq ?? 0) - 1 - 600)
+      },
+      BOUND,
+    ))
+
+  it('brings back nothing that was cut before an exporter came', () =>
+    scene(
+      make,
+      async at => {
+        await write(at, 250)
+        const kept = (await at.entries()).map(entry => entry.seq)
+        expect(await unexported(at)).toBe(0)
+        await at.ledger.acknowledge(0)
+        expect((await at.entries()).map(entry => entry.seq)).toEqual(kept)
+        expect(await unexported(at)).toBe((kept[0] ?? 0) - 1)
+      },
+      BOUND,
+    ))
+}
+
+const numbers = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, index) => first + index)
+
+/** Writes so many entries, a pair a reservation. */
+async function write({ ledger, admit }: Scene, entries: number): Promise<void> {
+  const lines = [line('a', 1n, { limit: 1_000_000n })]
+  const moves = await Promise.all(Array.from({ length: entries / 2 }, () => admit(lines)))
+  await Promise.all(moves.map(move => ledger.settle(settleMove(move, lines, [1n]))))
+}
+
+async function unexported({ ledger }: Scene): Promise<number> {
+  const swept = await ledger.sweep()
+  return swept.kind === 'swept' ? swept.unexported : -1
+}
+
+/** Plays moves until every kind of entry is in the stream. */
+async function everyKind({ ledger, admit, attempt, pass, now, sweepAll }: Scene, lines: readonly ReturnType<typeof line>[]): Promise<void> {
+  const all = (percent: bigint) => lines.map(each => (each.amount * percent) / 100n)
+  const short = { deadlineMs: (await now()) + 10 * SECOND }
+  const [settled, over, released, expired] = [await admit(lines), await admit(lines), await admit(lines), await admit(lines, short)]
+  await ledger.settle(settleMove(settled, lines, all(80n)))
+  await ledger.settle(settleMove(over, lines, all(150n)))
+  await ledger.release(releaseMove(released, lines))
+  const unproven = await admit(lines)
+  await ledger.settle(settleMove(unproven, lines, all(30n), false))
+  await ledger.settle(settleMove(unproven, lines, all(60n), false))
+  await ledger.settle(settleMove(unproven, lines, all(50n)))
+  await ledger.settle(settleMove({ id: mintId(await now()), holder: holder(1) }, lines, all(10n)))
+  await ledger.settle({ ...settleMove({ id: mintId(await now()), holder: holder(1) }, lines, all(10n), false), arrears: true })
+  await ledger.release(releaseMove({ id: mintId(await now()), holder: holder(1) }, lines))
+  await attempt(lines.map(each => ({ ...each, limit: 1n, version: version(2) })))
+  await pass(12 * SECOND)
+  await sweepAll()
+  await ledger.adjust(adjustMove(expired, 40n))
+}
+
+/** Nothing slides within the test: each balance is the one before it, moved as the entry says, with a limit that may have changed. */
+function expectChained(told: readonly LedgerEntry[]): void {
+  const last = new Map<string, Balance>()
+  for (const entry of told) {
+    for (const { key, moved, balance } of entry.lines) {
+      const before = last.get(key) ?? { reserved: 0n, spent: 0n, suspense: 0n, overrun: 0n }
+      for (const figure of ['reserved', 'spent', 'suspense', 'overrun'] as const)
+        expect(balance[figure], `${figure} of entry ${entry.seq}`).toBe(before[figure] + moved[figure])
+      expect(balance.available).toBe(balance.limit - balance.spent - balance.reserved)
+      last.set(key, balance)
+    }
+  }
+}

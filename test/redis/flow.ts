@@ -1,0 +1,93 @@
+// Reserves that go on while something happens to the servers, and what must hold of them whatever it was.
+import { expect, vi } from 'vitest'
+import type { Line, ReserveMove, ReserveOutcome } from '../../src/core/reservation.ts'
+import type { Ledger } from '../../src/ports.ts'
+import { line, releaseMove, reserveMove } from '../contract/moves.ts'
+
+const LANES = 4
+const LIMIT = { limit: 1_000_000_000n }
+const SOON = { timeout: 30_000, interval: 20 }
+
+interface Reserved {
+  readonly move: ReserveMove
+  readonly outcome: ReserveOutcome
+  readonly startedMs: number
+  readonly endedMs: number
+}
+
+/** Reserves in several lanes until it is stopped. Times are of `performance.now()`. */
+export class Flow {
+  readonly #ledger: Ledger
+  readonly #lines: readonly Line[]
+  readonly #done: Reserved[] = []
+  readonly #lanes: readonly Promise<void>[]
+  #stopped = false
+
+  /** Of budgets of its own, by `name`. */
+  constructor(ledger: Ledger, name: string) {
+    this.#ledger = ledger
+    this.#lines = [line(name, 1n, LIMIT), line(`${name}-too`, 3n, LIMIT)]
+    this.#lanes = Array.from({ length: LANES }, () => this.#lane())
+  }
+
+  /** Resolves at the time when a reserve that began after `sinceMs` was admitted. */
+  async admitted(sinceMs: number): Promise<number> {
+    return vi.waitFor(() => {
+      const first = this.#done.find(({ outcome, startedMs }) => startedMs >= sinceMs && isAdmitted(outcome))
+      if (first === undefined) throw new Error(`nothing admitted; the last said ${JSON.stringify(this.#done.at(-1)?.outcome)}`)
+      return first.endedMs
+    }, SOON)
+  }
+
+  /** Ends it. Every answer was an admission or `unavailable`; answers the longest that one of them took, in ms. */
+  async stop(): Promise<number> {
+    this.#stopped = true
+    await Promise.all(this.#lanes)
+    const odd = this.#done.filter(({ outcome }) => !isAdmitted(outcome) && outcome.kind !== 'unavailable')
+    expect(odd).toEqual([])
+    return Math.max(...this.#done.map(({ startedMs, endedMs }) => endedMs - startedMs))
+  }
+
+  /** What was admitted is in the books of `ledger`; and when what is not known has been released, nothing else is. */
+  async holdsTrue(ledger: Ledger): Promise<void> {
+    const admitted = this.#done.filter(({ outcome }) => isAdmitted(outcome))
+    const unknown = this.#done.filter(({ outcome }) => !isAdmitted(outcome))
+    for (const { move } of unknown) await this.#released(ledger, move, ['released', 'tombstoned', 'already-released'])
+    const reserved = BigInt(admitted.length)
+    const read = await vi.waitFor(async () => {
+      const answer = await ledger.read(this.#lines)
+      expect(answer.kind).toBe('read')
+      return answer
+    }, SOON)
+    expect(read).toMatchObject({
+      value: [
+        { reserved, spent: 0n },
+        { reserved: 3n * reserved, spent: 0n },
+      ],
+    })
+    for (const { move } of admitted) await this.#released(ledger, move, ['released', 'already-released'])
+  }
+
+  /** Again and again until it is answered, as the enforcer does. */
+  async #released(ledger: Ledger, move: ReserveMove, kinds: readonly string[]): Promise<void> {
+    const kind = await vi.waitFor(async () => {
+      const outcome = await ledger.release(releaseMove(move, this.#lines))
+      expect(outcome.kind).not.toBe('unavailable')
+      return outcome.kind
+    }, SOON)
+    expect(kinds).toContain(kind)
+  }
+
+  async #lane(): Promise<void> {
+    while (!this.#stopped) {
+      const move = reserveMove(Date.now(), this.#lines)
+      const startedMs = performance.now()
+      const outcome = await this.#ledger.reserve(move)
+      this.#done.push({ move, outcome, startedMs, endedMs: performance.now() })
+      await new Promise(resolve => setTimeout(resolve, 2))
+    }
+  }
+}
+
+/** As the enforcer takes it: a retry after a timeout may find that the first try had come through. */
+const isAdmitted = (outcome: ReserveOutcome): boolean => outcome.kind === 'reserved' || (outcome.kind === 'exists' && outcome.open)
