@@ -15,9 +15,7 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
   const closed = new Map<number, Map<ReservationId, number>>()
   const beats = new Map<Holder, number>()
   const byResponse = new Map<string, ReservationId>()
-  let stream: Entry[] = []
-  /** The first entry that is kept: what was cut does not come back when the stream may be longer. */
-  let firstSeq = 1
+  const stream = createStream(streamMax)
   return {
     meta: () => meta,
     putMeta: next => {
@@ -28,10 +26,11 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
     dropBalance: id => void balances.delete(id),
     record: id => records.get(id) ?? null,
     putRecord: record => {
+      const isFound = records.get(record.id)?.response === record.response
+      if (record.response !== '' && !isFound) byResponse.set(record.response, record.id)
       records.set(record.id, record)
       open.delete(record.id)
       for (const kept of closed.values()) kept.delete(record.id)
-      if (record.response !== '') byResponse.set(record.response, record.id)
       const keptMs = retentionMs(record, rules)
       if (keptMs === null || record.closedMs === null) open.set(record.id, record)
       else closed.set(keptMs, (closed.get(keptMs) ?? new Map()).set(record.id, record.closedMs + keptMs))
@@ -51,13 +50,7 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
       const holding = new Set([...open.values()].map(record => record.holder))
       for (const [holder, beatMs] of beats) if (beatMs < beatBeforeMs && !holding.has(holder)) beats.delete(holder)
     },
-    append: entry => {
-      stream.push(entry)
-      firstSeq = Math.max(firstSeq, entry.seq - entriesKept(meta, streamMax) + 1)
-      // Cut in long strides: each entry is moved once at most.
-      const cut = firstSeq - (stream[0]?.seq ?? firstSeq)
-      if (2 * cut > stream.length) stream = stream.slice(cut)
-    },
+    append: entry => stream.append(entry, meta),
     overdue: (deadlineBeforeMs, beatBeforeMs, count) =>
       sorted(open)
         .filter(record => record.deadlineMs < deadlineBeforeMs || (beats.get(record.holder) ?? 0) < beatBeforeMs)
@@ -82,8 +75,23 @@ export function createMapShelf(rules: LedgerRules, streamMax: number): Shelf {
       sorted(openOnly ? open : records)
         .filter(record => record.id > after)
         .slice(0, count),
+    entries: stream.entries,
+  }
+}
+
+function createStream(bound: number): { append(entry: Entry, meta: Meta): void; entries: Shelf['entries'] } {
+  let stream: Entry[] = []
+  let firstSeq = 1
+  return {
+    append: (entry, meta) => {
+      stream.push(entry)
+      // What was cut stays cut, whatever an exporter says later.
+      firstSeq = Math.max(firstSeq, entry.seq + 1 - entriesKept(meta, bound))
+      // Moved in long strides: each entry once at most.
+      if (stream.length > 2 * (entry.seq + 1 - firstSeq)) stream = stream.filter(({ seq }) => seq >= firstSeq)
+    },
     entries: (afterSeq, count) => {
-      const from = Math.max(afterSeq + 1, firstSeq) - (stream[0]?.seq ?? 1)
+      const from = Math.max(firstSeq, afterSeq + 1) - (stream[0]?.seq ?? 1)
       return stream.slice(from, from + count)
     },
   }

@@ -21,7 +21,7 @@ export interface StoredRecord {
   readonly priceBook: string
   /** The last adjustment's own id; empty for none. */
   readonly adjustId: string
-  /** SHA-256 under which a later answer finds it; empty for none. */
+  /** SHA-256 under which a later answer finds it, the first that it was settled under; empty for none. */
   readonly response: string
   /** A charge without a reserve is remembered for as long as one without proof: its poster may have to repeat it. */
   readonly arrears: boolean
@@ -90,7 +90,7 @@ export interface Shelf {
   record(id: ReservationId): StoredRecord | null
   putRecord(record: StoredRecord): void
   dropRecord(id: ReservationId): void
-  /** The record that was settled under a response's hash, for as long as it is kept. */
+  /** The record that was settled under a response's hash, for as long as it is kept; of several the last. */
   recordByResponse(response: string): StoredRecord | null
   putBeat(holder: Holder, storeMs: number): void
   /** Forgets holders whose last beat is before `beatBeforeMs` and that hold nothing open. */

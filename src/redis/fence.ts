@@ -2,17 +2,15 @@
 import type { Telemetry, Timer } from '../ports.ts'
 import type { Reply, Send } from './connection.ts'
 import { refusal, type Unfit, wait } from './fitness.ts'
-import type { Holdings } from './holdings.ts'
+import type { Holdings, Recovery } from './holdings.ts'
 import { type RecoveryParts, recover, tellLate } from './recovery.ts'
 import type { Channel, Runner } from './runner.ts'
 import { loadScripts, type Move, readFence, type Script } from './scripts.ts'
 
 /** Of a ledger, as its meta hash has it. */
 export interface LedgerState {
-  readonly epoch: string
+  readonly recovery: Recovery
   readonly isRecovering: boolean
-  /** The last `seq` before the latest recovery. */
-  readonly began: number
 }
 
 /** Brings the scripts to a server, after whatever has to come before; null where it may be used. `name` says which it is, without a password. */
@@ -29,7 +27,8 @@ export interface FenceParts {
 
 export function fence(parts: FenceParts): PassFence {
   const { scripts, holdings } = parts
-  return async (name, { epoch, isRecovering, began }, send) => {
+  return async (name, { recovery: latest, isRecovering }, send) => {
+    const { epoch } = latest
     const present = await send('SCRIPT', ['EXISTS', readFence(epoch).sha])
     if (present.kind !== 'reply') return unfit(name, present)
     const isKnown = String((present.value as readonly unknown[])[0]) === '1'
@@ -46,7 +45,7 @@ export function fence(parts: FenceParts): PassFence {
       const failed = await load(Object.values(scripts))
       if (failed !== null) return wait(failed)
       const isOurs = holdings.epoch === null || holdings.epoch === epoch
-      return isOurs || (await tellLate(epoch, began, recovery)) ? null : wait(`${name} does not take what is held`)
+      return isOurs || (await tellLate(latest, recovery)) ? null : wait(`${name} does not take what is held`)
     }
     const failed = await load([scripts.recover, scripts.report])
     if (failed !== null) return wait(failed)

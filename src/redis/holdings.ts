@@ -4,10 +4,17 @@ import { BALANCES_SEEN_MAX, HELD_CLOSED_MAX, HELD_CLOSED_MS } from '../limits.ts
 import type { Clock } from '../ports.ts'
 import { type BalanceName, balanceName } from './keys.ts'
 
-/** When something was written: it is in every state of the ledger that has this epoch, or the next, and a `seq` as high. */
+/** When something was written. */
 interface Written {
   readonly seq: number
   readonly epoch: string
+}
+
+/** The latest recovery of a ledger: the epoch that it began, and the epoch and the last `seq` before it. */
+export interface Recovery {
+  readonly epoch: string
+  readonly was: string
+  readonly began: number
 }
 
 export type Closing = { readonly kind: 'settle'; readonly move: SettleMove } | { readonly kind: 'release'; readonly move: ReleaseMove }
@@ -81,21 +88,20 @@ export class Holdings {
     }
   }
 
-  /** What a store that is now at `epoch` may lack, having come to it from `seq`: all of earlier epochs but the one before it. */
-  lost(epoch: string, seq: number): Lost {
+  /** What a server that came to its epoch by `recovery` may lack: all but what it had before, as far as we were there. */
+  lost({ epoch, was, began }: Recovery): Lost {
     const nowMs = this.#clock.monotonicMs()
-    const before = `${Number(epoch) - 1}`
-    const isThere = (written: Written): boolean => written.epoch === epoch || (written.epoch === before && written.seq <= seq)
+    const isThere = (written: Written): boolean => written.epoch === epoch || (written.epoch === was && written.seq <= began)
     return {
       open: [...this.#open.values()].filter(each => !isThere(each)).map(({ move }) => move),
       closed: this.#closed.filter(each => !isThere(each) && !this.#outlived(each.atMs, nowMs)).map(({ closing }) => closing),
     }
   }
 
-  /** Everything has been told to a server at `epoch`, which had come to it from `seq`. */
-  told(epoch: string, seq: number): void {
+  /** Everything has been told after this recovery. */
+  told({ epoch, began }: Recovery): void {
     this.#epoch = epoch
-    this.#seq = this.#ahead?.epoch === epoch ? this.#ahead.seq : seq
+    this.#seq = this.#ahead?.epoch === epoch ? this.#ahead.seq : began
     this.#ahead = null
     for (const [id, { move }] of this.#open) this.#open.set(id, { move, ...this.#now() })
     this.#closed = this.#closed.map(each => ({ ...each, ...this.#now() }))

@@ -25,10 +25,11 @@ export function inspection(address: RedisAddress, meta: string, passFence: PassF
       nodes.learn(slots.value)
     }
     // In a Cluster this is the question that only the primary of the ledger's slot answers: others say MOVED.
-    const stored = await send('HMGET', [meta, 'schema', 'epoch', 'mode', 'began'])
+    const stored = await send('HMGET', [meta, 'schema', 'epoch', 'mode', 'was', 'began'])
     if (stored.kind !== 'reply') return refused(name, stored)
-    const [schema, epoch, mode, began] = stored.value as (string | null)[]
-    const state = { epoch: epoch ?? '0', isRecovering: mode === 'recovering', began: Number(began ?? 0) }
+    const [schema, epoch, mode, was, began] = stored.value as (string | null)[]
+    const recovery = { epoch: epoch ?? '0', was: was ?? '0', began: Number(began ?? 0) }
+    const state = { recovery, isRecovering: mode === 'recovering' }
     return judgeLayout(name, schema ?? null) ?? (await passFence(name, state, send)) ?? (await markLayout(name, meta, schema ?? null, send))
   }
 }

@@ -4,7 +4,7 @@ import { RECOVER_POLL_MS } from '../limits.ts'
 import type { Telemetry, Timer } from '../ports.ts'
 import { asRow } from './decode.ts'
 import { encodeRelease, encodeSettles } from './encode.ts'
-import type { Closing, Holdings, Lost } from './holdings.ts'
+import type { Closing, Holdings, Lost, Recovery } from './holdings.ts'
 import { balanceName, parseBalanceName } from './keys.ts'
 import { reassert } from './progress.ts'
 import { read } from './reading.ts'
@@ -30,20 +30,20 @@ export async function recover(epoch: string, parts: RecoveryParts): Promise<Reco
   const { runner, holdings } = parts
   const began = await row(runner, 'recover', [epoch])
   if (typeof began === 'string') return again(began)
-  const [kind, , newEpoch = '', seqText = ''] = began
+  const [kind, , newEpoch = '', was = '', seq = ''] = began
   if (kind !== 'recovering') return again(kind === 'moved' ? 'another recovery was in between' : 'the clocks are too far apart')
-  const seq = Number(seqText)
+  const recovery: Recovery = { epoch: newEpoch, was, began: Number(seq) }
   // The fence comes with the scripts: reserves are refused as long as the recovery is on, whoever calls.
   const failed = await parts.bring(newEpoch)
   if (failed !== null) return again(failed)
-  const told = await tell(runner, holdings.lost(newEpoch, seq))
+  const told = await tell(runner, holdings.lost(recovery))
   if (told === null) return again('the server does not take what is held')
   for (;;) {
     const reported = await row(runner, 'report', [holdings.holder ?? '', `${holdings.seq}`])
     if (typeof reported === 'string') return again(reported)
     const [state, , highest = '0', silent = '0'] = reported
     if (state === 'over') {
-      await report(parts, { seq, highest: Number(highest), silent: Number(silent), told, epoch: newEpoch })
+      await report(parts, recovery, { highest: Number(highest), silent: Number(silent), told })
       return { kind: 'recovered', epoch: newEpoch }
     }
     if (state !== 'waiting') return again('the clocks are too far apart')
@@ -52,10 +52,10 @@ export async function recover(epoch: string, parts: RecoveryParts): Promise<Reco
 }
 
 /** Tells a server, whose recovery was without us, what is held: it may have come too late for the others to count it. */
-export async function tellLate(epoch: string, seq: number, { runner, holdings }: RecoveryParts): Promise<boolean> {
-  const told = await tell(runner, holdings.lost(epoch, seq))
+export async function tellLate(recovery: Recovery, { runner, holdings }: RecoveryParts): Promise<boolean> {
+  const told = await tell(runner, holdings.lost(recovery))
   if (told === null) return false
-  holdings.told(epoch, seq)
+  holdings.told(recovery)
   return true
 }
 
@@ -84,29 +84,29 @@ async function releaseAgain(runner: Runner, { move }: Extract<Closing, { kind: '
 }
 
 interface Found {
-  readonly seq: number
   readonly highest: number
   readonly silent: number
   readonly told: number
-  readonly epoch: string
 }
 
 /**
- * Says what was lost. Where holders were silent, the most that nobody accounts for: what a balance had in use when it was last seen,
+ * Says what was lost, where anything was. Where holders were silent, the most that nobody accounts for: what a balance had in use when it was last seen,
  * above what it has in use now that everybody has told what they hold.
  */
-async function report({ runner, holdings, telemetry }: RecoveryParts, { seq, highest, silent, told, epoch }: Found): Promise<void> {
-  const seen = holdings.seenAfter(seq)
+async function report({ runner, holdings, telemetry }: RecoveryParts, recovery: Recovery, { highest, silent, told }: Found): Promise<void> {
+  const lost = Math.max(0, highest - recovery.began)
+  const seen = lost > 0 ? holdings.seenAfter(recovery.began) : []
   const budgets = seen.map(({ name }) => parseBalanceName(name))
-  const figures = highest > seq ? await read(runner, budgets) : null
+  const figures = seen.length > 0 ? await read(runner, budgets) : null
   let largest = { amount: 0n, budget: '' }
   for (const [index, now] of figures?.kind === 'read' ? figures.value.entries() : []) {
     const amount = (seen[index]?.used ?? 0n) - (now === null ? 0n : now.limit - now.available)
     if (amount > largest.amount) largest = { amount, budget: limitName(budgets[index]?.key ?? '') }
   }
-  holdings.told(epoch, seq)
+  holdings.told(recovery)
+  if (lost + silent + told === 0) return
   telemetry.fault('the ledger was recovered', {
-    entriesLost: Math.max(0, highest - seq),
+    entriesLost: lost,
     toldAgain: told,
     silentHolders: silent,
     largestUnaccounted: `${largest.amount}`,

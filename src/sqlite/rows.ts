@@ -40,11 +40,10 @@ export function balanceOf(row: Row): StoredBalance {
 
 /** Columns of `records`, in the order of the table. */
 export function recordValues(record: StoredRecord): (null | number | bigint | string)[] {
-  const { id, holder, state, admittedMs, deadlineMs, alternative, lines, charged, raised, priceBook, adjustId, arrears, closedMs } = record
+  const { id, holder, state, admittedMs, deadlineMs, alternative, lines, charged, raised, priceBook, closedMs } = record
   const outlived = closedMs === null ? null : closedMs + (retentionMs(record, LEDGER_RULES) ?? 0)
   const chargedText = charged.join(' ')
-  const response = record.response === '' ? null : record.response
-  const told = [adjustId, response, arrears ? 1 : 0]
+  const told = [record.adjustId, record.response, record.arrears ? 1 : 0]
   return [
     id,
     holder,
@@ -76,7 +75,7 @@ export function recordOf(row: Row): StoredRecord {
     raised: int(row, 'raised') === 1,
     priceBook: text(row, 'price_book'),
     adjustId: text(row, 'adjust_id'),
-    response: row['response'] === null ? '' : text(row, 'response'),
+    response: text(row, 'response'),
     arrears: int(row, 'arrears') === 1,
     closedMs: row['closed_ms'] === null ? null : int(row, 'closed_ms'),
   }

@@ -18,11 +18,11 @@ CREATE INDEX balances_collectable ON balances (collectable_ms) WHERE collectable
 CREATE TABLE records (
   id TEXT PRIMARY KEY, holder TEXT NOT NULL, state TEXT NOT NULL, admitted_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL,
   alternative INTEGER NOT NULL, lines TEXT NOT NULL, charged TEXT NOT NULL, raised INTEGER NOT NULL, price_book TEXT NOT NULL,
-  adjust_id TEXT NOT NULL, response TEXT, arrears INTEGER NOT NULL, closed_ms INTEGER, outlived_ms INTEGER
+  adjust_id TEXT NOT NULL, response TEXT NOT NULL, arrears INTEGER NOT NULL, closed_ms INTEGER, outlived_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_open ON records (id, holder, deadline_ms) WHERE state = 'open';
 CREATE INDEX records_outlived ON records (outlived_ms) WHERE outlived_ms IS NOT NULL;
-CREATE INDEX records_response ON records (response) WHERE response IS NOT NULL;
+CREATE TABLE responses (response TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE holders (holder TEXT PRIMARY KEY, beat_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY, store_ms INTEGER NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL, how TEXT NOT NULL,

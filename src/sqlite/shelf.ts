@@ -24,29 +24,14 @@ const TRIMMED_AT_ONCE = 20_000
 /** `streamMax`: how many entries are kept beside the 35 days; null: all of them. */
 export function createSqliteShelf(database: DatabaseSync, streamMax: number | null): SqliteShelf {
   const sql = prepare(database)
-  const balances = createTable<StoredBalance>({
-    read: id => mapped(sql.balance.get(id), balanceOf),
-    write: (id, balance) => void sql.putBalance.run(...balanceValues(id, balance)),
-    drop: id => void sql.dropBalance.run(id),
-  })
-  const records = createTable<StoredRecord>({
-    read: id => mapped(sql.record.get(id), recordOf),
-    write: (_, record) => void sql.putRecord.run(...recordValues(record)),
-    drop: id => void sql.dropRecord.run(id),
-  })
-  const beats = createTable<number>({
-    read: id => mapped(sql.beat.get(id), row => int(row, 'beat_ms')),
-    write: (holder, storeMs) => void sql.putBeat.run(holder, storeMs),
-    drop: holder => void sql.dropBeat.run(holder),
-  })
+  const { balances, records, responses, beats } = cachedTables(sql)
+  const tables = [balances, records, responses, beats]
   let meta: Meta | null = null
   let metaChanged = false
   let appended: Entry[] = []
 
   const flush = (): void => {
-    balances.flush()
-    records.flush()
-    beats.flush()
+    for (const table of tables) table.flush()
     for (const entry of appended) sql.append.run(...entryValues(entry))
     if (appended.length > 0 && streamMax !== null) sql.trimTo.run((meta ?? FIRST_META).seq - entriesKept(meta ?? FIRST_META, streamMax))
     appended = []
@@ -60,13 +45,13 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
   return {
     flush,
     forget: () => {
-      for (const table of [balances, records, beats]) table.forget()
+      for (const table of tables) table.forget()
       meta = null
       metaChanged = false
       appended = []
     },
     shrink: () => {
-      for (const table of [balances, records, beats]) table.shrink(CACHED_MAX)
+      for (const table of tables) table.shrink(CACHED_MAX)
     },
     trim: () => {
       flush()
@@ -84,9 +69,20 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
     putBalance: balances.put,
     dropBalance: balances.drop,
     record: records.get,
-    putRecord: record => records.put(record.id, record),
-    dropRecord: records.drop,
-    recordByResponse: response => found<Row>(sql.byResponse, response).map(recordOf)[0] ?? null,
+    putRecord: record => {
+      const isFound = records.get(record.id)?.response === record.response
+      if (record.response !== '' && !isFound) responses.put(record.response, record.id)
+      records.put(record.id, record)
+    },
+    dropRecord: id => {
+      const response = records.get(id)?.response ?? ''
+      if (response !== '' && responses.get(response) === id) responses.drop(response)
+      records.drop(id)
+    },
+    recordByResponse: response => {
+      const id = responses.get(response)
+      return id === null ? null : records.get(id)
+    },
     putBeat: beats.put,
     dropHolders: beatBeforeMs => {
       for (const row of found<Row>(sql.idleHolders, beatBeforeMs)) beats.drop(text(row, 'holder'))
@@ -101,6 +97,30 @@ export function createSqliteShelf(database: DatabaseSync, streamMax: number | nu
     records: (open, after, count) => found<Row>(open ? sql.openRecords : sql.records, after, count).map(recordOf),
     entries: (afterSeq, count) => found<Row>(sql.entries, afterSeq, count).map(entryOf),
   }
+}
+
+function cachedTables(sql: Statements) {
+  const balances = createTable<StoredBalance>({
+    read: id => mapped(sql.balance.get(id), balanceOf),
+    write: (id, balance) => void sql.putBalance.run(...balanceValues(id, balance)),
+    drop: id => void sql.dropBalance.run(id),
+  })
+  const records = createTable<StoredRecord>({
+    read: id => mapped(sql.record.get(id), recordOf),
+    write: (_, record) => void sql.putRecord.run(...recordValues(record)),
+    drop: id => void sql.dropRecord.run(id),
+  })
+  const responses = createTable<string>({
+    read: response => mapped(sql.response.get(response), row => text(row, 'id')),
+    write: (response, id) => void sql.putResponse.run(response, id),
+    drop: response => void sql.dropResponse.run(response),
+  })
+  const beats = createTable<number>({
+    read: id => mapped(sql.beat.get(id), row => int(row, 'beat_ms')),
+    write: (holder, storeMs) => void sql.putBeat.run(holder, storeMs),
+    drop: holder => void sql.dropBeat.run(holder),
+  })
+  return { balances, records, responses, beats }
 }
 
 const metaOf = (row: Row): Meta => ({
@@ -150,7 +170,9 @@ const SQL = {
   record: 'SELECT * FROM records WHERE id = ?',
   putRecord: 'INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   dropRecord: 'DELETE FROM records WHERE id = ?',
-  byResponse: 'SELECT * FROM records WHERE response = ? ORDER BY closed_ms DESC LIMIT 1',
+  response: 'SELECT id FROM responses WHERE response = ?',
+  putResponse: 'INSERT OR REPLACE INTO responses VALUES (?, ?)',
+  dropResponse: 'DELETE FROM responses WHERE response = ?',
   beat: 'SELECT beat_ms FROM holders WHERE holder = ?',
   putBeat: 'INSERT OR REPLACE INTO holders VALUES (?, ?)',
   dropBeat: 'DELETE FROM holders WHERE holder = ?',

@@ -4,6 +4,7 @@ import { type Call, textBytes } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
 import { CallDraft } from './call-draft.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { openEventMeter } from './event-meter.ts'
 import type { Amendment, CallReader, Format, Meter, ReadResult, ResponseHead, Splice } from './format.ts'
 import { openBodyReader } from './json-body.ts'
 import { members, type Place, type Span } from './json-place.ts'
@@ -11,7 +12,6 @@ import { isEventStream } from './openai-meter.ts'
 import { matchSuffix } from './openai-path.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
-import { type EventReader, EventScan } from './sse-scan.ts'
 import { TextTally } from './text-tally.ts'
 
 const NAME = 'anthropic-complete'
@@ -60,7 +60,7 @@ function amend({ outputBound }: Amendment, bound: Span | null): readonly Splice[
 }
 
 function openMeter(call: Call, response: ResponseHead): Meter {
-  return isEventStream(call, response) ? new StreamMeter() : jsonMeter()
+  return isEventStream(call, response) ? streamMeter() : jsonMeter()
 }
 
 /** What an answer, or the events of one so far, tell. */
@@ -97,38 +97,18 @@ function jsonMeter(): Meter {
   })
 }
 
-class StreamMeter implements Meter, EventReader {
-  readonly #answer = new Answer()
-  readonly #events = new EventScan(this.#answer.place(), this)
-  #ended = false
-  #before = 0
-
-  push(piece: Uint8Array): null {
-    this.#events.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#events.end()
-    this.#ended = true
-    return null
-  }
-
-  reading(): UsageReading {
-    return this.#answer.reading((this.#answer.stopped || this.#ended) && !this.#answer.failed)
-  }
-
-  eventBegins(): boolean {
-    this.#before = textBytes(this.#answer.text)
-    return true
-  }
-
-  eventUnread(bytes: number): void {
-    this.#answer.text.letters += bytes
-    this.#answer.text.dense += bytes
-  }
-
-  eventEnds(): void {
-    if (textBytes(this.#answer.text) > this.#before) this.#answer.deltaEvents++
-  }
+function streamMeter(): Meter {
+  const answer = new Answer()
+  let before = 0
+  return openEventMeter(answer.place(), {
+    eventBegins: () => {
+      before = textBytes(answer.text)
+      return true
+    },
+    eventEnds: () => {
+      if (textBytes(answer.text) > before) answer.deltaEvents++
+    },
+    eventUnread: bytes => answer.text.addUnread(bytes),
+    reading: ended => answer.reading((answer.stopped || ended) && !answer.failed),
+  })
 }

@@ -5,15 +5,14 @@ import { textBytes } from '../core/call.ts'
 import type { Usage, UsageReading } from '../core/usage.ts'
 import { AnthropicUsageReport } from './anthropic-usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { type EventAnswer, openEventMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
-import { JsonScanner } from './json.ts'
 import { members, type Place } from './json-place.ts'
 import { isEventStream } from './openai-meter.ts'
-import { type SseBlock, SseParser } from './sse.ts'
 import { TextTally } from './text-tally.ts'
 
 export const openAnthropicMeter = (call: Call, response: ResponseHead): Meter =>
-  isEventStream(call, response) ? new StreamMeter() : jsonMeter()
+  isEventStream(call, response) ? streamMeter() : jsonMeter()
 
 /** What an answer, or the events of one so far, tell a meter. Keeps no text. */
 class AnthropicAnswer {
@@ -100,47 +99,43 @@ function jsonMeter(): Meter {
   })
 }
 
-class StreamMeter implements Meter {
-  readonly #answer = new AnthropicAnswer()
-  readonly #scanner = new JsonScanner(this.#answer.place())
-  readonly #parser = new SseParser(block => this.#block(block))
+function streamMeter(): Meter {
+  const answer = new AnthropicAnswer()
+  return openEventMeter(answer.place(), new Events(answer))
+}
+
+class Events implements EventAnswer {
+  readonly #answer: AnthropicAnswer
   /** `message_delta` brought the report that closes the answer. */
   #final = false
   #over = false
+  #before = 0
 
-  push(piece: Uint8Array): null {
-    this.#parser.push(piece)
-    return null
+  constructor(answer: AnthropicAnswer) {
+    this.#answer = answer
   }
 
-  end(): null {
-    this.#parser.end()
-    this.#over = true
-    return null
-  }
-
-  reading(): UsageReading {
+  reading(ended: boolean): UsageReading {
     const { usage, delivered } = this.#answer
-    if (this.#over && this.#final && usage !== null) return { kind: 'exact', usage }
-    return this.#over && usage === null ? { kind: 'absent', delivered } : { kind: 'partial', usage, delivered }
+    const over = this.#over || ended
+    if (over && this.#final && usage !== null) return { kind: 'exact', usage }
+    return over && usage === null ? { kind: 'absent', delivered } : { kind: 'partial', usage, delivered }
   }
 
-  #block(block: SseBlock): void {
+  eventBegins(): boolean {
+    this.#before = textBytes(this.#answer.text)
+    this.#answer.begin()
+    return !this.#over
+  }
+
+  eventUnread(bytes: number): void {
+    this.#answer.text.addUnread(bytes)
+  }
+
+  eventEnds(): void {
     const answer = this.#answer
-    if (block.kind === 'other') return
-    if (block.kind === 'unread') {
-      answer.text.letters += block.raw.length
-      answer.text.dense += block.raw.length
-      if (block.last) answer.deltaEvents++
-      return
-    }
-    const before = textBytes(answer.text)
-    answer.begin()
-    this.#scanner.reset()
-    this.#scanner.push(block.data)
-    this.#scanner.end()
-    if (textBytes(answer.text) > before) answer.deltaEvents++
-    if (!answer.whole || this.#over) return
+    if (textBytes(answer.text) > this.#before) answer.deltaEvents++
+    if (!answer.whole) return
     if (answer.type === 'message_delta' && answer.reportedHere) this.#final = true
     if (answer.type === 'message_stop') this.#over = true
   }

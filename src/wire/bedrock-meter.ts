@@ -86,9 +86,7 @@ class StreamMeter implements Meter {
 
   /** Output all the same: counted by its size, as the densest text there is. */
   #unread(raw: Uint8Array, last: boolean): void {
-    const { text } = this.#answer
-    text.letters += raw.length
-    text.dense += raw.length
+    this.#answer.text.addUnread(raw.length)
     if (last) this.#answer.deltaEvents++
   }
 

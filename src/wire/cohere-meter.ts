@@ -4,14 +4,16 @@ import { type Call, textBytes } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
 import { CohereAnswer } from './cohere-answer.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { type EventAnswer, openEventMeter, openLineMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
-import { NdjsonScanner } from './ndjson.ts'
-import { EventScan } from './sse-scan.ts'
 
 export function openCohereMeter(call: Call, response: ResponseHead): Meter {
   const type = response.header('content-type')?.toLowerCase() ?? ''
-  if (type.includes('event-stream')) return new EventMeter(call)
-  return type.includes('stream+json') || (call.streaming && !type.includes('json')) ? new LineMeter(call) : jsonMeter(call)
+  const lines = type.includes('stream+json') || (call.streaming && !type.includes('json'))
+  if (!lines && !type.includes('event-stream')) return jsonMeter(call)
+  const events = new Events()
+  const open = type.includes('event-stream') ? openEventMeter : openLineMeter
+  return open(events.answer.place(call), events)
 }
 
 function jsonMeter(call: Call): Meter {
@@ -25,90 +27,35 @@ function jsonMeter(call: Call): Meter {
 }
 
 /** Events of a stream, however they are told apart: the last one that reports ends it. */
-class Events {
+class Events implements EventAnswer {
   readonly answer: CohereAnswer = new CohereAnswer()
-  #textBefore = 0
-  done = false
+  #before = 0
+  #done = false
   #failed = false
-  ended = false
 
-  /** One event was scanned. */
-  close(): void {
+  /** Nothing follows the report but OpenAI's mark, which is no event of Cohere's. */
+  eventBegins(): boolean {
+    this.#before = textBytes(this.answer.text)
+    this.answer.begin()
+    return !this.#done
+  }
+
+  eventEnds(): void {
     const { answer } = this
-    const text = textBytes(answer.text)
-    if (text > this.#textBefore) answer.deltaEvents++
-    this.#textBefore = text
-    if (answer.whole) {
-      if (answer.event === 'message-end' || answer.event === 'stream-end') this.done = answer.reportedHere
-      if (answer.event === 'stream-error' || answer.event === 'error') this.#failed = true
-    }
-    answer.begin()
+    if (textBytes(answer.text) > this.#before) answer.deltaEvents++
+    if (!answer.whole) return
+    if (answer.event === 'message-end' || answer.event === 'stream-end') this.#done = answer.reportedHere
+    if (answer.event === 'stream-error' || answer.event === 'error') this.#failed = true
   }
 
-  /** Bytes of a long event that are no JSON. */
-  unread(bytes: number): void {
-    this.answer.text.letters += bytes
-    this.answer.text.dense += bytes
+  eventUnread(bytes: number): void {
+    this.answer.text.addUnread(bytes)
   }
 
-  reading(): UsageReading {
+  reading(ended: boolean): UsageReading {
     const { usage } = this.answer
-    if (this.done && usage !== null) return { kind: 'exact', usage }
+    if (this.#done && usage !== null) return { kind: 'exact', usage }
     const delivered = this.answer.delivered()
-    return this.ended && usage === null && !this.#failed ? { kind: 'absent', delivered } : { kind: 'partial', usage, delivered }
-  }
-}
-
-class EventMeter implements Meter {
-  readonly #events = new Events()
-  readonly #scan: EventScan
-
-  constructor(call: Call) {
-    const events = this.#events
-    this.#scan = new EventScan(events.answer.place(call), {
-      // Nothing follows the report but OpenAI's mark, which is no event of Cohere's.
-      eventBegins: () => !events.done,
-      eventEnds: () => events.close(),
-      eventUnread: bytes => events.unread(bytes),
-    })
-  }
-
-  push(piece: Uint8Array): null {
-    this.#scan.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#scan.end()
-    this.#events.ended = true
-    return null
-  }
-
-  reading(): UsageReading {
-    return this.#events.reading()
-  }
-}
-
-class LineMeter implements Meter {
-  readonly #events = new Events()
-  readonly #lines: NdjsonScanner
-
-  constructor(call: Call) {
-    this.#lines = new NdjsonScanner(this.#events.answer.place(call), () => this.#events.close())
-  }
-
-  push(piece: Uint8Array): null {
-    this.#lines.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#lines.end()
-    this.#events.ended = true
-    return null
-  }
-
-  reading(): UsageReading {
-    return this.#events.reading()
+    return ended && usage === null && !this.#failed ? { kind: 'absent', delivered } : { kind: 'partial', usage, delivered }
   }
 }

@@ -50,12 +50,6 @@ export class GeminiAnswer {
     return this.#tiered(this.#report.most(this.#model, this.#calls()), asked)
   }
 
-  /** So many bytes could not be read: they may all have been text. */
-  unread(bytes: number): void {
-    this.text.letters += bytes
-    this.text.dense += bytes
-  }
-
   get model(): string | null {
     return this.#model
   }

@@ -2,15 +2,15 @@
 import type { Call } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { openEventMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
 import { GeminiAnswer } from './gemini-answer.ts'
 import { isEventStream } from './openai-meter.ts'
 import { hidesReasoning } from './reasoning.ts'
-import { type EventReader, EventScan } from './sse-scan.ts'
 
 /** Without `alt=sse`, a stream is one JSON list that grows. */
 export const openGeminiMeter = (call: Call, response: ResponseHead): Meter =>
-  isEventStream(call, response) ? new StreamMeter(call) : jsonMeter(call)
+  isEventStream(call, response) ? streamMeter(call) : jsonMeter(call)
 
 function jsonMeter(call: Call): Meter {
   const answer = new GeminiAnswer()
@@ -21,43 +21,18 @@ function jsonMeter(call: Call): Meter {
   })
 }
 
-class StreamMeter implements Meter, EventReader {
-  readonly #call: Call
-  readonly #answer = new GeminiAnswer()
-  readonly #events = new EventScan(this.#answer.place(), this)
-  #ended = false
-
-  constructor(call: Call) {
-    this.#call = call
-  }
-
-  push(piece: Uint8Array): null {
-    this.#events.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#events.end()
-    this.#ended = true
-    return null
-  }
-
-  reading(): UsageReading {
+function streamMeter(call: Call): Meter {
+  const answer = new GeminiAnswer()
+  return openEventMeter(answer.place(), {
+    eventBegins: () => {
+      answer.begin()
+      return true
+    },
+    eventEnds: () => {},
+    eventUnread: bytes => answer.text.addUnread(bytes),
     // There is no end mark: an event may follow the one that finishes.
-    const over = this.#ended && this.#answer.final && !this.#answer.error
-    return readingOf(this.#answer, this.#call, over, this.#ended && !this.#answer.error)
-  }
-
-  eventBegins(): boolean {
-    this.#answer.begin()
-    return true
-  }
-
-  eventEnds(): void {}
-
-  eventUnread(bytes: number): void {
-    this.#answer.unread(bytes)
-  }
+    reading: ended => readingOf(answer, call, ended && answer.final && !answer.error, ended && !answer.error),
+  })
 }
 
 /** `over`: the last report is final. `whole`: no more comes, and nothing went wrong. */

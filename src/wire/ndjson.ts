@@ -1,20 +1,22 @@
 // Newline-delimited JSON, cut anywhere: one scanner over one document a line. Holds nothing back; knows no format.
 import { JsonScanner } from './json.ts'
 import type { Place } from './json-place.ts'
+import type { EventReader } from './sse-scan.ts'
 
 const LF = 0x0a
 
 /** Scans lines: `push` any number of pieces, then `end`, which reads a last line without its line feed. Empty lines mean nothing. */
-export class NdjsonScanner {
+export class NdjsonScan {
   readonly #scanner: JsonScanner
-  readonly #onLine: (noise: boolean, bytes: number) => void
+  readonly #reader: EventReader
   /** Bytes of the open line. */
   #bytes = 0
+  #over = false
 
-  /** `onLine` hears of each line that ended: whether it was no JSON (a cut one is not noise), and its size. */
-  constructor(root: Place, onLine: (noise: boolean, bytes: number) => void) {
+  /** `root` is the place of every line. */
+  constructor(root: Place, reader: EventReader) {
     this.#scanner = new JsonScanner(root)
-    this.#onLine = onLine
+    this.#reader = reader
   }
 
   push(piece: Uint8Array): void {
@@ -33,17 +35,20 @@ export class NdjsonScanner {
   }
 
   #scan(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.#over) return
+    if (this.#bytes === 0) this.#over = !this.#reader.eventBegins()
+    if (this.#over) return
     this.#bytes += bytes.length
     this.#scanner.push(bytes)
   }
 
   #endLine(): void {
     if (this.#bytes === 0) return
-    const noise = this.#scanner.fault !== null
+    // One that is cut is no noise.
+    if (this.#scanner.fault !== null) this.#reader.eventUnread(this.#bytes)
     this.#scanner.end()
-    const bytes = this.#bytes
     this.#scanner.reset()
     this.#bytes = 0
-    this.#onLine(noise, bytes)
+    this.#reader.eventEnds()
   }
 }

@@ -2,15 +2,15 @@
 import type { Call } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { openLineMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
-import { NdjsonScanner } from './ndjson.ts'
 import { OllamaAnswer } from './ollama-answer.ts'
 import { hidesReasoning } from './reasoning.ts'
 
 export function openOllamaMeter(call: Call, response: ResponseHead): Meter {
   const type = response.header('content-type')?.toLowerCase() ?? ''
   const lines = type.includes('ndjson') || (call.streaming && !type.includes('json'))
-  return lines ? new LinesMeter(call) : jsonMeter(call)
+  return lines ? lineMeter(call) : jsonMeter(call)
 }
 
 function jsonMeter(call: Call): Meter {
@@ -20,45 +20,24 @@ function jsonMeter(call: Call): Meter {
   )
 }
 
-class LinesMeter implements Meter {
-  readonly #call: Call
-  readonly #answer = new OllamaAnswer()
-  readonly #lines = new NdjsonScanner(this.#answer.place(), (noise, bytes) => this.#line(noise, bytes))
-  #deltaEvents = 0
-  #before = 0
-  #over = false
-  #ended = false
-
-  constructor(call: Call) {
-    this.#call = call
-  }
-
-  push(piece: Uint8Array): null {
-    this.#lines.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#lines.end()
-    this.#ended = true
-    return null
-  }
-
-  reading(): UsageReading {
-    const { error } = this.#answer
-    return readingOf(this.#answer, this.#call, this.#over && !error, (this.#over || this.#ended) && !error, this.#deltaEvents)
-  }
-
-  #line(noise: boolean, bytes: number): void {
-    const answer = this.#answer
-    if (noise) {
-      answer.text.letters += bytes
-      answer.text.dense += bytes
-    } else if (answer.whole && answer.done) this.#over = true
-    if (answer.deliveredBytes > this.#before) this.#deltaEvents++
-    this.#before = answer.deliveredBytes
-    answer.begin()
-  }
+function lineMeter(call: Call): Meter {
+  const answer = new OllamaAnswer()
+  let deltaEvents = 0
+  let before = 0
+  let over = false
+  return openLineMeter(answer.place(), {
+    eventBegins: () => {
+      before = answer.deliveredBytes
+      answer.begin()
+      return true
+    },
+    eventEnds: () => {
+      if (answer.deliveredBytes > before) deltaEvents++
+      if (answer.whole && answer.done) over = true
+    },
+    eventUnread: bytes => answer.text.addUnread(bytes),
+    reading: ended => readingOf(answer, call, over && !answer.error, (over || ended) && !answer.error, deltaEvents),
+  })
 }
 
 /** `over`: the counts are final. `whole`: no more comes, and nothing went wrong on the way. */

@@ -2,11 +2,11 @@
 import { type Call, NO_TEXT, textBytes } from '../core/call.ts'
 import { NO_TOKENS, type Usage, type UsageReading } from '../core/usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { type EventAnswer, openEventMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
 import { OpenAiMediaAnswer } from './openai-media-answer.ts'
 import { isEventStream } from './openai-meter.ts'
 import { RawText } from './raw-text.ts'
-import { type EventReader, EventScan } from './sse-scan.ts'
 import { TextTally } from './text-tally.ts'
 
 /** What tells one kind of these answers from another. */
@@ -20,7 +20,7 @@ export interface MediaShape {
 }
 
 export function openMediaMeter(call: Call, response: ResponseHead, shape: MediaShape): Meter {
-  if (isEventStream(call, response)) return new StreamMeter(shape)
+  if (isEventStream(call, response)) return streamMeter(shape)
   const type = response.header('content-type')?.toLowerCase() ?? 'application/json'
   if (type.includes('json')) return jsonMeter(shape)
   return new BytesMeter(shape, type.startsWith('text/') || type.includes('subrip'))
@@ -38,37 +38,30 @@ function jsonMeter(shape: MediaShape): Meter {
   })
 }
 
-class StreamMeter implements Meter, EventReader {
+function streamMeter(shape: MediaShape): Meter {
+  const answer = new OpenAiMediaAnswer()
+  return openEventMeter(answer.eventPlace(), new Events(shape, answer))
+}
+
+class Events implements EventAnswer {
   readonly #shape: MediaShape
-  readonly #answer = new OpenAiMediaAnswer()
-  readonly #events = new EventScan(this.#answer.eventPlace(), this)
+  readonly #answer: OpenAiMediaAnswer
   /** The reports of all pictures so far. */
   #usage: Usage | null = null
   #endings = 0n
-  #ended = false
   #error = false
   #before = 0
 
-  constructor(shape: MediaShape) {
+  constructor(shape: MediaShape, answer: OpenAiMediaAnswer) {
     this.#shape = shape
+    this.#answer = answer
   }
 
-  push(piece: Uint8Array): null {
-    this.#events.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#events.end()
-    this.#ended = true
-    return null
-  }
-
-  reading(): UsageReading {
+  reading(ended: boolean): UsageReading {
     const delivered = this.#answer.delivered(this.#shape.output !== null)
     const over = this.#endings >= this.#shape.endings
-    if ((over || (this.#ended && !this.#error)) && this.#usage !== null) return { kind: 'exact', usage: this.#usage }
-    if ((over || this.#ended) && this.#usage === null && !this.#error) return { kind: 'absent', delivered }
+    if ((over || (ended && !this.#error)) && this.#usage !== null) return { kind: 'exact', usage: this.#usage }
+    if ((over || ended) && this.#usage === null && !this.#error) return { kind: 'absent', delivered }
     return { kind: 'partial', usage: this.#usage, delivered }
   }
 
@@ -81,9 +74,7 @@ class StreamMeter implements Meter, EventReader {
 
   eventUnread(bytes: number): void {
     // Payloads do not tell what they cost; where only text comes, all that is unread may be text.
-    if (this.#shape.output !== null) return
-    this.#answer.text.letters += bytes
-    this.#answer.text.dense += bytes
+    if (this.#shape.output === null) this.#answer.text.addUnread(bytes)
   }
 
   eventEnds(): void {

@@ -73,8 +73,7 @@ class StreamMeter implements Meter {
   #block(block: SseBlock): 'pass' | 'drop' {
     if (block.kind === 'other') return 'pass'
     if (block.kind === 'unread') {
-      this.#answer.text.letters += block.raw.length
-      this.#answer.text.dense += block.raw.length
+      this.#answer.text.addUnread(block.raw.length)
       if (block.last) this.#deltaEvents++
       return 'pass'
     }

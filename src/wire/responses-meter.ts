@@ -3,13 +3,13 @@
 import type { Call } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
+import { type EventAnswer, openEventMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
 import { isEventStream } from './openai-meter.ts'
 import { ResponsesAnswer } from './responses-answer.ts'
-import { type EventReader, EventScan } from './sse-scan.ts'
 
 export const openResponsesMeter = (call: Call, response: ResponseHead): Meter =>
-  isEventStream(call, response) ? new StreamMeter(call) : jsonMeter(call)
+  isEventStream(call, response) ? streamMeter(call) : jsonMeter(call)
 
 /** The events that end a response; each carries it whole. */
 const TERMINAL: readonly string[] = ['response.completed', 'response.incomplete', 'response.failed', 'response.cancelled']
@@ -28,37 +28,30 @@ function jsonMeter(call: Call): Meter {
 /** Under its id a response can be fetched again, as long as the provider keeps it. */
 const fetchableAs = ({ id }: ResponsesAnswer): { readonly answerId?: string } => (id === null ? {} : { answerId: id })
 
-class StreamMeter implements Meter, EventReader {
+function streamMeter(call: Call): Meter {
+  const answer = new ResponsesAnswer()
+  return openEventMeter(answer.eventPlace(), new Events(call.models[0] ?? '', answer))
+}
+
+class Events implements EventAnswer {
   readonly #asked: string
-  readonly #answer = new ResponsesAnswer()
-  readonly #events = new EventScan(this.#answer.eventPlace(), this)
+  readonly #answer: ResponsesAnswer
   /** The event that ends the response came. */
   #over = false
-  #ended = false
   #error = false
   #before = 0
 
-  constructor(call: Call) {
-    this.#asked = call.models[0] ?? ''
+  constructor(asked: string, answer: ResponsesAnswer) {
+    this.#asked = asked
+    this.#answer = answer
   }
 
-  push(piece: Uint8Array): null {
-    this.#events.push(piece)
-    return null
-  }
-
-  end(): null {
-    this.#events.end()
-    this.#ended = true
-    return null
-  }
-
-  reading(): UsageReading {
+  reading(ended: boolean): UsageReading {
     const { usage } = this.#answer
     const fetchable = fetchableAs(this.#answer)
     if (this.#over && usage !== null) return { kind: 'exact', usage, ...fetchable }
     const delivered = this.#answer.delivered(this.#asked)
-    const whole = (this.#over || this.#ended) && !this.#error && usage === null
+    const whole = (this.#over || ended) && !this.#error && usage === null
     return whole ? { kind: 'absent', delivered, ...fetchable } : { kind: 'partial', usage, delivered, ...fetchable }
   }
 
@@ -70,8 +63,7 @@ class StreamMeter implements Meter, EventReader {
   }
 
   eventUnread(bytes: number): void {
-    this.#answer.text.letters += bytes
-    this.#answer.text.dense += bytes
+    this.#answer.text.addUnread(bytes)
   }
 
   eventEnds(): void {

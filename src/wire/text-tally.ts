@@ -43,6 +43,12 @@ export class TextTally {
     else this.marks += 1
   }
 
+  /** Counts bytes that could not be read, and may all be text: as the densest that there is. */
+  addUnread(bytes: number): void {
+    this.letters += bytes
+    this.dense += bytes
+  }
+
   size(): TextSize {
     const { letters, digits, spaces, marks, high, dense } = this
     return { letters, digits, spaces, marks, high, dense }

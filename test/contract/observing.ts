@@ -1,6 +1,6 @@
 // The contract of what happens to a reservation that nobody closes: what was observed of it, what its expiry charges, what proof corrects.
-import { describe, expect, it } from 'vitest'
-import type { ObserveMove } from '../../src/core/reservation.ts'
+import { expect, it } from 'vitest'
+import type { ObserveMove, ReserveMove } from '../../src/core/reservation.ts'
 import {
   AMOUNT_TOP,
   holder,
@@ -41,22 +41,37 @@ const CHARGES: readonly (readonly [bigint, bigint, readonly bigint[], bigint])[]
 ]
 
 export function observingContract(make: MakeLedger): void {
-  describe('expiry charges what was observed, but at least the floor, into suspense', () => {
-    it.each(CHARGES)('of %s with a floor of %s, observed %s: %s', (amount, floor, observed, charged) =>
-      scene(make, async at => {
-        const lines = [line('a', amount, { floor })]
-        const move = await at.admit(lines, { deadlineMs: (await at.now()) + 10 * SECOND })
-        const open = await at.seen()
-        for (const each of observed)
-          expect(await at.ledger.observe(observeMove(move.holder, [move, [each]]))).toMatchObject({ kind: 'observed', observed: 1 })
-        expect(await at.seen()).toEqual(open)
-        await at.pass(12 * SECOND)
-        expect(await at.sweepAll()).toEqual({ expired: 1, collected: 0 })
-        expect(await at.balance(line('a', 0n))).toMatchObject({ reserved: 0n, spent: charged, suspense: charged, overrun: 0n })
-        expect((await at.entries()).at(-1)).toMatchObject({ what: 'expired', how: 'deadline', lines: [{ amount: charged }] })
-      }),
-    )
-  })
+  it('charges by expiry what was observed, but at least the floor, into suspense', () =>
+    scene(make, async at => {
+      const cases = CHARGES.map(([amount, floor, observed, charged], index) => ({
+        of: line(`l${index}`, amount, { floor }),
+        observed,
+        charged,
+      }))
+      const deadlineMs = (await at.now()) + 10 * SECOND
+      const moves: ReserveMove[] = []
+      for (const { of } of cases) moves.push(await at.admit([of], { deadlineMs }))
+      const open = await at.seen()
+      for (const [index, { observed }] of cases.entries()) {
+        for (const amount of observed)
+          expect(
+            await at.ledger.observe({ holder: holder(1), progress: [{ id: moves[index]?.id ?? mintId(0), amounts: [amount] }] }),
+          ).toEqual({
+            kind: 'observed',
+            observed: 1,
+            storeMs: expect.any(Number),
+          })
+      }
+      expect(await at.seen()).toEqual(open)
+      await at.pass(12 * SECOND)
+      expect(await at.sweepAll()).toEqual({ expired: cases.length, collected: 0 })
+      const told = (await at.entries()).filter(entry => entry.what === 'expired')
+      for (const [index, { of, charged }] of cases.entries()) {
+        const what = `${of.amount} with a floor of ${of.floor}, observed ${cases[index]?.observed}`
+        expect(await at.balance(of), what).toMatchObject({ reserved: 0n, spent: charged, suspense: charged, overrun: 0n })
+        expect(told.find(entry => entry.id === moves[index]?.id)).toMatchObject({ how: 'deadline', lines: [{ amount: charged }] })
+      }
+    }))
 
   it('charges each line by its own floor and observation, and inFlight lines nothing', () =>
     scene(make, async at => {
@@ -99,7 +114,7 @@ export function observingContract(make: MakeLedger): void {
 
   it('notes many reservations in one move', () =>
     scene(make, async at => {
-      const moves = []
+      const moves: ReserveMove[] = []
       for (let index = 0; index < 40; index += 1) moves.push(await at.admit([line('a', 10n, { floor: 0n })]))
       const progress = moves.map((move, index) => [move, [BigInt(index)]] as const)
       expect(await at.ledger.observe(observeMove(holder(1), ...progress))).toMatchObject({ observed: 40 })
@@ -185,16 +200,17 @@ export function observingContract(make: MakeLedger): void {
     ],
     ['a holder that is not ours', good => ({ ...good, holder: 'pod-1' as typeof good.holder })],
   ]
-  it.each(malformed)('answers out-of-bounds to %s, and notes nothing', (_, spoil) =>
+  it('answers out-of-bounds to what is malformed, and notes nothing of it', () =>
     scene(make, async at => {
       const move = await at.admit([line('a', 100n, { floor: 0n })])
-      const spoilt = spoil(observeMove(move.holder, [move, [50n]]))
-      expect(await at.ledger.observe(spoilt)).toEqual({ kind: 'out-of-bounds', why: expect.any(String) })
+      for (const [what, spoil] of malformed) {
+        const spoilt = spoil(observeMove(move.holder, [move, [50n]]))
+        expect(await at.ledger.observe(spoilt), what).toEqual({ kind: 'out-of-bounds', why: expect.any(String) })
+      }
       await at.pass(18 * SECOND)
       expect(await at.sweepAll()).toMatchObject({ expired: 1 })
       expect(await at.balance(line('a', 0n))).toMatchObject({ spent: 0n, reserved: 0n })
-    }),
-  )
+    }))
 }
 
 const reserved = async ({ balance }: Scene): Promise<bigint> => (await balance(line('a', 0n)))?.reserved ?? 0n

@@ -5,7 +5,22 @@ import { closeBySettlement, expiryCharge, overruns } from '../../src/core/closin
 import { createModelLedger, type ModelLedger } from '../../src/core/ledger.ts'
 import type { Balance, Line, ReservationState } from '../../src/core/reservation.ts'
 import { LEDGER_RULES } from '../../src/limits.ts'
-import { holder, IN_FLIGHT, key, LIFETIME, line, MINUTE, mintId, releaseMove, reserveMove, settleMove, version } from '../contract/moves.ts'
+import {
+  adjustMove,
+  holder,
+  hourOf,
+  IN_FLIGHT,
+  key,
+  LIFETIME,
+  line,
+  MINUTE,
+  mintId,
+  observeMove,
+  releaseMove,
+  reserveMove,
+  settleMove,
+  version,
+} from '../contract/moves.ts'
 
 const NOW = 1_778_000_000_000
 const at = (ms: number) => ({ storeClockMs: ms, callerWallMs: ms })
@@ -53,6 +68,103 @@ it('refuses a caller whose clock is more than 60 s from the store, either way', 
   // A store that jumps ahead does not drag its mark along.
   expect(ledger.beat(holder(1), { storeClockMs: NOW + 3_600_000, callerWallMs: NOW }).kind).toBe('clock-skew')
   expect(ledger.beat(holder(1), at(NOW))).toEqual({ kind: 'beating', storeMs: NOW })
+})
+
+it('writes nothing of any move whose caller is more than 60 s from the store, and does not raise its mark', () => {
+  const lines = [line('m', 10n, { unit: 'USD', floor: 0n })]
+  for (const [storeClockMs, callerWallMs] of [
+    [NOW + 61_001, NOW],
+    [NOW, NOW + 61_001],
+    [NOW, NOW - 61_001],
+  ] as const) {
+    const ledger = fresh()
+    const open = reserveMove(NOW, lines)
+    const closed = reserveMove(NOW, lines)
+    for (const move of [open, closed]) ledger.reserve(move, at(NOW))
+    ledger.settle(settleMove(closed, lines, [5n], false), at(NOW))
+    const unseen = reserveMove(NOW, lines)
+    const look = (): unknown => [
+      ledger.entries({ afterSeq: 0, count: 100 }, NOW),
+      ledger.reservations({ open: false, cursor: '', count: 100 }, NOW),
+      ledger.list({ prefix: '', cursor: '', count: 100 }, NOW),
+    ]
+    const before = look()
+    const time = { storeClockMs, callerWallMs }
+    for (const outcome of [
+      ledger.reserve(unseen, time),
+      ledger.settle(settleMove(open, lines, [5n]), time),
+      ledger.settle({ ...settleMove(unseen, lines, [5n]), arrears: true }, time),
+      ledger.release(releaseMove(open, lines), time),
+      ledger.release(releaseMove(unseen, lines), time),
+      ledger.beat(open.holder, time),
+      ledger.observe(observeMove(open.holder, [open, [9n]]), time),
+      ledger.adjust(adjustMove(closed, 1n), time),
+      ledger.reassert({ ...unseen, lines }, time),
+      ledger.sweep(time),
+      ledger.acknowledge(1, time),
+    ])
+      expect(outcome).toEqual({ kind: 'clock-skew', storeMs: storeClockMs })
+    expect(look()).toEqual(before)
+    // The mark stayed: a minute later by its own clock, the store still takes the same instant.
+    expect(ledger.beat(open.holder, at(NOW))).toEqual({ kind: 'beating', storeMs: NOW })
+    ledger.sweep(at(NOW + 900_000))
+    expect(balanceOf(ledger, line('m', 0n, { unit: 'USD' }), NOW)).toMatchObject({ spent: 5n, reserved: 0n })
+  }
+})
+
+it('takes a calendar window from its first ms to the one before its end, and collects it from 2 h after that', () => {
+  const window = hourOf(NOW)
+  if (window.kind !== 'calendar') throw new Error('an hour is a calendar window')
+  const { startMs, endMs } = window
+  const kinds = [startMs - 1, startMs, endMs - 1, endMs].map(
+    ms => fresh().reserve(reserveMove(ms, [line('h', 1n, { window })]), at(ms)).kind,
+  )
+  expect(kinds).toEqual(['window-stale', 'reserved', 'reserved', 'window-stale'])
+  const ledger = fresh()
+  const move = reserveMove(startMs, [line('h', 1n, { window })])
+  ledger.reserve(move, at(startMs))
+  ledger.settle(settleMove(move, [line('h', 1n, { window })], [1n]), at(startMs))
+  expect(ledger.sweep(at(endMs + 7_199_999))).toMatchObject({ collected: 0 })
+  expect(ledger.sweep(at(endMs + 7_200_000))).toMatchObject({ collected: 1 })
+})
+
+it('holds each time of the law to the ms', () => {
+  const lines = [line('m', 10n, { unit: 'USD' })]
+  const notAfter = reserveMove(NOW, lines, { notAfterMs: NOW + 5_000 })
+  expect(fresh().reserve(notAfter, at(NOW + 5_000)).kind).toBe('reserved')
+  expect(fresh().reserve(notAfter, at(NOW + 5_001)).kind).toBe('too-late')
+  const unseen = settleMove({ id: mintId(NOW), holder: holder(1) }, lines, [1n])
+  expect(fresh().settle(unseen, at(NOW + 86_400_000)).kind).toBe('reasserted')
+  expect(fresh().settle(unseen, at(NOW + 86_400_001)).kind).toBe('forgotten')
+
+  const closings: readonly (readonly [number, (ledger: ModelLedger, move: ReturnType<typeof reserveMove>) => unknown])[] = [
+    [900_000, (ledger, move) => ledger.settle(settleMove(move, lines, [1n]), at(NOW))],
+    [900_000, (ledger, move) => ledger.release(releaseMove(move, lines), at(NOW))],
+    [86_400_000, (ledger, move) => ledger.settle(settleMove(move, lines, [1n], false), at(NOW))],
+    [60_000, (ledger, move) => ledger.release(releaseMove({ ...move, id: mintId(NOW) }, lines), at(NOW))],
+    [86_400_000, ledger => ledger.settle({ ...unseen, arrears: true }, at(NOW))],
+    [
+      86_400_000,
+      (ledger, move) => {
+        ledger.settle(settleMove(move, lines, [1n]), at(NOW))
+        return ledger.adjust(adjustMove(move, 2n), at(NOW))
+      },
+    ],
+  ]
+  for (const [keptMs, close] of closings) {
+    const ledger = fresh()
+    const move = reserveMove(NOW, lines, { deadlineMs: NOW + 3_600_000 })
+    ledger.reserve(move, at(NOW))
+    close(ledger, move)
+    const closedIds = () =>
+      ledger.reservations({ open: false, cursor: '', count: 10 }, NOW).value.reservations.filter(({ state }) => state !== 'open').length
+    expect(closedIds()).toBe(1)
+    ledger.sweep(at(NOW + keptMs))
+    expect(closedIds(), `${keptMs}`).toBeGreaterThanOrEqual(1)
+    const expired = closedIds() - 1
+    ledger.sweep(at(NOW + keptMs + 1))
+    expect(closedIds(), `${keptMs}`).toBe(expired)
+  }
 })
 
 it('asserts that holders and ids of releases and beats are ours', () => {

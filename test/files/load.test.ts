@@ -110,7 +110,13 @@ describe('the parts', () => {
         },
       ],
       permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] } },
-      reservation: { maxPerRequest: '1.5', defaultMaxOutputTokens: 7, requireOutputBound: true, onUnreadable: 'Allow', onExpiry: 'Observed' },
+      reservation: {
+        maxPerRequest: '1.5',
+        defaultMaxOutputTokens: 7,
+        requireOutputBound: true,
+        onUnreadable: 'Allow',
+        onExpiry: 'Observed',
+      },
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Allow' },
       response: { statusCode: 429, message: 'm', exposeAmounts: true },
     }

@@ -9,8 +9,10 @@ export class Relay {
   #loading = false
   #asked = 0
   #port = 0
+  #target: number
 
   private constructor(target: number) {
+    this.#target = target
     this.#server = createServer(client => {
       this.#sockets.add(client)
       client.on('error', () => client.destroy())
@@ -24,7 +26,7 @@ export class Relay {
       const upstream = new Socket()
       upstream.on('error', () => client.destroy())
       client.on('close', () => upstream.destroy())
-      upstream.connect(target, '127.0.0.1')
+      upstream.connect(this.#target, '127.0.0.1')
       client.pipe(upstream).pipe(client)
     })
   }
@@ -46,6 +48,12 @@ export class Relay {
       socket.unpipe()
       socket.resume()
     }
+  }
+
+  /** Hangs up, and leads to another server from now on: a promotion as a client sees it. */
+  point(target: number): void {
+    this.#target = target
+    for (const socket of this.#sockets) socket.destroy()
   }
 
   /** From now on new sockets hear that the server is loading. */

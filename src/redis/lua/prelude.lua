@@ -5,7 +5,7 @@
 --
 -- The layout, of which keys.ts has the names. What is cut at spaces and line ends holds none; '-' stands for an empty word.
 -- meta     hash: schema, epoch, mark (store time of the last mutation), resumed, seq, contested, exported (absent: no exporter); of recovery
---          mode, until, living, began (the last seq before it), silent.
+--          mode, until, living, was and began (the epoch and the last seq before it), silent.
 -- reports  hash: of each holder that took part in the last recovery the last seq that it had seen.
 -- balance  hash: lim avl rsv spt sus ovr, version 'created generation grant', at (last presented); sliding: lo hi (first and last
 --          bucket), and of bucket N r:N s:N u:N.
@@ -236,6 +236,7 @@ local function closeRecord(id, record, wasOpen)
   else
     call('ZADD', IDS, 0, id) -- it may be new
   end
-  local retain = record.arrears == '1' and RETAIN_UNPROVEN_MS or RETAIN_MS[record.state]
+  local isLong = record.arrears == '1' or record.adjust ~= '-' -- their poster may repeat them long after
+  local retain = isLong and RETAIN_UNPROVEN_MS or RETAIN_MS[record.state]
   call('ZADD', CLOSED, int(now + retain), id)
 end

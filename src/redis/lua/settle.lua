@@ -111,6 +111,7 @@ local function settle(settlement)
   if record.state == 'tombstone' then
     return bringsProof and chargeUnseen(settlement, 'settled-late') or { 'already-settled', nowText }
   end
+  record.arrears = settlement.arrears == '1' and '1' or record.arrears
   record.lines = settlement.lines
   if record.text ~= settlement.text then -- other limits or amounts may do; the record's own count
     record.lines = parseLines(record.text)
