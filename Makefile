@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -13,6 +13,8 @@ help:
 	@echo '             (make demo DEMO_ARGS=--once ends by itself)'
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
+	@echo 'make mutants plants hand-made faults in the ledger, one by one, and shows that the tests find each'
+	@echo '             (make mutants MUTANT=lua/settle for some of them)'
 	@echo 'make bench   Envoy alone, with a bare ext_proc echo, and with Purser, side by side'
 	@echo 'make clean   removes what setup and tests made in this folder; ledgers and ~/.cache/purser stay'
 
@@ -44,6 +46,9 @@ test: setup check
 
 bench: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/gateway.ts
+
+mutants: setup
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node test/mutants/run.ts $(MUTANT)
 
 clean:
 	@rm -rf node_modules .cache

@@ -89,7 +89,7 @@ export function settle(shelf: Shelf, rules: LedgerRules, move: SettleMove, time:
     state,
     charged,
     raised,
-    response: move.response ?? record.response,
+    response: record.response === '' ? (move.response ?? '') : record.response,
     arrears: record.arrears || move.arrears === true,
     closedMs: storeMs,
   }

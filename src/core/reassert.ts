@@ -42,7 +42,7 @@ export function chargeUnseen(step: Step, move: SettleMove, what: 'reasserted' | 
     lines: move.lines,
     charged,
     response: move.response ?? '',
-    arrears: what === 'arrears',
+    arrears: move.arrears === true,
     closedMs: nowMs,
   }
   writeRecord(step, what, move.how, record, moveLines(step, record, changes(move.lines, null, record), charged))

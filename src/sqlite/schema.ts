@@ -47,22 +47,43 @@ export function takeLock(file: string, waitMs: number): DatabaseSync {
   }
 }
 
-/** Opens or creates the ledger's tables. `pagesMax` bounds the file (4 KiB pages), as a full disk would. Throws on a newer schema. */
+/**
+ * Opens or creates the ledger's tables. `pagesMax` bounds the file (4 KiB pages), as a full disk would. Throws on a newer schema, and on
+ * a file that is not a ledger, which stays as it is.
+ */
 export function openTables(file: string, pagesMax: number | null): DatabaseSync {
   let database: DatabaseSync | null = null
   try {
     database = new DatabaseSync(file, { timeout: 5_000, readBigInts: true })
+    checkLayout(database)
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536')
     if (pagesMax !== null) database.exec(`PRAGMA max_page_count = ${Math.floor(pagesMax)}`)
-    const schema = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
-    if (schema > SCHEMA_VERSION) throw new Error(`it was written by a newer Purser (schema ${schema}, this one knows ${SCHEMA_VERSION})`)
-    if (schema === 0) database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
+    if (schemaOf(database) === 0) database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
     return database
   } catch (cause) {
     database?.close()
     throw new Error(`the ledger ${file} cannot be opened: ${messageOf(cause)}`, { cause })
   }
 }
+
+/** The number alone proves nothing: other programs count their schemas too, so the tables must be ours to the letter. */
+function checkLayout(database: DatabaseSync): void {
+  const schema = schemaOf(database)
+  if (schema > SCHEMA_VERSION) throw new Error(`it was written by a newer Purser (schema ${schema}, this one knows ${SCHEMA_VERSION})`)
+  const ours = new DatabaseSync(':memory:')
+  try {
+    if (schema !== 0) ours.exec(TABLES)
+    if (layoutOf(database) !== layoutOf(ours)) throw new Error('its tables are not those of a ledger of this Purser')
+  } finally {
+    ours.close()
+  }
+}
+
+const schemaOf = (database: DatabaseSync): number => Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+
+/** The tables and indexes of a file, by the words that made them. */
+const layoutOf = (database: DatabaseSync): string =>
+  JSON.stringify(database.prepare('SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name').all())
 
 const SQLITE_BUSY = 5
 /** ERROR, CONSTRAINT, MISMATCH, MISUSE, RANGE: what the file was told was wrong, not the file. */

@@ -144,7 +144,7 @@ function trimByAge(sql: Statements, { markMs, exportedSeq }: Meta): void {
     return ageMs > (isRead ? ENTRIES_KEPT_MS : 2 * ENTRIES_KEPT_MS)
   }
   for (let trimmed = 0; trimmed < TRIMMED_AT_ONCE; trimmed += 1_000) {
-    const oldest = sql.entries.all(0, 1_000) as Row[]
+    const oldest = sql.oldest.all() as Row[]
     const last = oldest.filter(isOld).at(-1)
     if (last === undefined) return
     sql.trimTo.run(int(last, 'seq'))
@@ -180,6 +180,7 @@ const SQL = {
     AND holder NOT IN (SELECT holder FROM records INDEXED BY records_open WHERE state = 'open')`,
   append: 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)',
   trimTo: 'DELETE FROM entries WHERE seq <= ?',
+  oldest: 'SELECT seq, store_ms FROM entries ORDER BY seq LIMIT 1000',
   overdue: `SELECT * FROM records INDEXED BY records_open WHERE state = 'open' AND (deadline_ms < ?
     OR holder IN (SELECT h.holder FROM holders h WHERE h.beat_ms < ?)) ORDER BY id LIMIT ?`,
   collectable: 'SELECT id FROM balances INDEXED BY balances_collectable WHERE collectable_ms <= ? ORDER BY id LIMIT ?',

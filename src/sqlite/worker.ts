@@ -42,7 +42,11 @@ function open({ file, wallMs, streamMax, lockWaitMs, pagesMax }: Start): Opened 
   const lock = takeLock(file, lockWaitMs)
   const database = openTables(file, pagesMax)
   const shelf = createSqliteShelf(database, streamMax)
-  durably({ database, shelf }, () => expireAll(shelf, LEDGER_RULES, storeTime(shelf, wallMs), 'restart'))
+  try {
+    durably({ database, shelf }, () => expireAll(shelf, LEDGER_RULES, storeTime(shelf, wallMs), 'restart'))
+  } catch (cause) {
+    throw new Error(`the ledger ${file} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
   return { lock, database, shelf, ledger: ledgerOver(shelf, LEDGER_RULES) }
 }
 

@@ -2,170 +2,43 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { type BudgetKey, budgetKey, type LimitVersion, type Unit } from '../../src/core/budget.ts'
-import { EMPTY_BALANCE, type Line, type ReservationId, type ReserveMove } from '../../src/core/reservation.ts'
-import type { Window } from '../../src/core/window.ts'
-import type { Ledger, LedgerEntry, ReservationRecord } from '../../src/ports.ts'
 import {
-  AMOUNT_TOP,
-  DAY,
-  HOUR,
-  holder,
-  hourOf,
-  IN_FLIGHT,
-  type LedgerUnderTest,
-  LIFETIME,
-  LIMIT_TOP,
-  type MakeLedger,
-  MINUTE,
-  SECOND,
-  sliding,
-} from './moves.ts'
+  type Balance,
+  EMPTY_BALANCE,
+  type Line,
+  type ReassertMove,
+  type ReassertOutcome,
+  type ReservationId,
+  type ReserveMove,
+  type SettleMove,
+} from '../../src/core/reservation.ts'
+import { entriesKept, FIRST_META } from '../../src/core/shelf.ts'
+import { type Window, windowText } from '../../src/core/window.ts'
+import type { Ledger, LedgerEntry, ReservationRecord } from '../../src/ports.ts'
+import { BUDGETS, type Command, command, type LineSpec, type ProgressSpec, type Telling } from './commands.ts'
+import type { MakeStore, Store } from './model.ts'
+import { AMOUNT_TOP, HOUR, holder, hourOf, IN_FLIGHT, LIFETIME, LIMIT_TOP, MINUTE, SECOND, sliding } from './moves.ts'
 import { WITNESS } from './scene.ts'
-
-/** An amount of a line: exactly so much, or so much more or less than what is left, so that the edge is always near. */
-type AmountSpec = { readonly kind: 'exactly'; readonly amount: bigint } | { readonly kind: 'left'; readonly beside: bigint }
-
-interface LineSpec {
-  readonly budget: number
-  readonly amount: AmountSpec
-  readonly hard: boolean
-}
-
-export type Command =
-  | { readonly kind: 'reserve'; readonly holder: number; readonly alternatives: readonly (readonly LineSpec[])[]; readonly openMs: number }
-  | { readonly kind: 'again'; readonly which: number; readonly otherAmount: boolean }
-  | { readonly kind: 'settle'; readonly which: number; readonly amounts: readonly number[]; readonly proven: boolean }
-  | { readonly kind: 'release'; readonly which: number }
-  | { readonly kind: 'unseen'; readonly ageMs: number; readonly lines: readonly LineSpec[]; readonly proven: boolean }
-  | { readonly kind: 'bury'; readonly reserve: boolean }
-  | { readonly kind: 'beat'; readonly holder: number }
-  | { readonly kind: 'sweep' }
-  | { readonly kind: 'limit'; readonly budget: number; readonly to: AmountSpec; readonly version: -1 | 0 | 1 }
-  | { readonly kind: 'step'; readonly ms: number }
-  | { readonly kind: 'pass'; readonly seconds: number }
-  | { readonly kind: 'wrong'; readonly how: 'late' | 'stale' | 'many' | 'negative' | 'skewed' }
-
-interface Budget {
-  readonly name: string
-  readonly unit: Unit
-  readonly window: 'lifetime' | 'hour' | 'inFlight' | number
-  readonly limit: bigint
-}
-
-const BUDGETS: readonly Budget[] = [
-  { name: 'life', unit: 'USD', window: 'lifetime', limit: 1_000n },
-  { name: 'hour', unit: 'USD', window: 'hour', limit: 700n },
-  { name: 'minute', unit: 'Tokens', window: 60 * SECOND, limit: 500n },
-  { name: 'second', unit: 'Requests', window: 1 * SECOND, limit: 3n },
-  { name: 'span', unit: 'Tokens', window: 90_001, limit: 900n },
-  { name: 'flight', unit: 'Requests', window: 'inFlight', limit: 4n },
-  { name: 'huge', unit: 'USD', window: 'lifetime', limit: LIMIT_TOP },
-  { name: 'nothing', unit: 'OutputTokens', window: 'lifetime', limit: 0n },
-]
-
-const nat = (max: number) => fc.nat({ max })
-const amount: fc.Arbitrary<AmountSpec> = fc.oneof(
-  { weight: 3, arbitrary: fc.bigInt(0n, 3n).map(amount => ({ kind: 'exactly', amount }) as const) },
-  { weight: 4, arbitrary: fc.bigInt(100n, 400n).map(amount => ({ kind: 'exactly', amount }) as const) },
-  { weight: 4, arbitrary: fc.bigInt(-2n, 2n).map(beside => ({ kind: 'left', beside }) as const) },
-  { weight: 1, arbitrary: fc.constantFrom(AMOUNT_TOP, AMOUNT_TOP - 1n).map(amount => ({ kind: 'exactly', amount }) as const) },
-)
-const lineSpec = fc.record({
-  budget: nat(BUDGETS.length - 1),
-  amount,
-  hard: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, fc.boolean()),
-})
-const lineSpecs = fc.uniqueArray(lineSpec, { minLength: 1, maxLength: 5, selector: spec => spec.budget })
-const which = nat(8)
-
-const command: fc.Arbitrary<Command> = fc.oneof(
-  {
-    weight: 9,
-    arbitrary: fc.record({
-      kind: fc.constant('reserve' as const),
-      holder: nat(2),
-      alternatives: fc.array(lineSpecs, { minLength: 1, maxLength: 4 }),
-      openMs: fc.constantFrom(2 * SECOND, 30 * SECOND, 10 * MINUTE, 5 * HOUR),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('again' as const), which, otherAmount: fc.boolean() }) },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      kind: fc.constant('settle' as const),
-      which,
-      amounts: fc.array(nat(8), { minLength: 1, maxLength: 5 }),
-      proven: fc.boolean(),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('release' as const), which }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('unseen' as const),
-      ageMs: fc.constantFrom(0, 30 * SECOND, 2 * HOUR, DAY + MINUTE),
-      lines: lineSpecs,
-      proven: fc.boolean(),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('bury' as const), reserve: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('beat' as const), holder: nat(2) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('sweep' as const) }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      kind: fc.constant('limit' as const),
-      budget: nat(BUDGETS.length - 1),
-      to: fc.oneof(
-        fc.bigInt(0n, 800n).map(beside => ({ kind: 'left', beside }) as const),
-        fc.constantFrom(0n, 1n, 1_000n, LIMIT_TOP).map(amount => ({ kind: 'exactly', amount }) as const),
-      ),
-      version: fc.constantFrom(-1, 0, 1, 1),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('step' as const),
-      ms: fc.constantFrom(
-        17,
-        333,
-        SECOND,
-        4 * SECOND,
-        61 * SECOND + 1,
-        17 * MINUTE,
-        HOUR,
-        2 * HOUR + MINUTE,
-        DAY + MINUTE,
-        -2 * SECOND,
-        -50 * SECOND,
-      ),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('pass' as const), seconds: fc.constantFrom(8, 20, 64) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('wrong' as const), how: fc.constantFrom('late', 'stale', 'many', 'negative', 'skewed') }),
-  },
-)
 
 /** Where every run begins: a fixed instant, in the middle of a second. */
 const START_MS = Date.UTC(2026, 4, 14, 10, 15, 0, 500)
 
 /**
- * Runs random command lists on fresh ledgers of all makers, the first being the model, and holds each answer of the others against it.
- * Rejects with the shrunk list and the seed where they differ. `entries`: whether the streams must be equal too. Answers how often each
- * kind of outcome was seen, by command, so that a suite can tell that its lists reached them.
+ * Runs random command lists on fresh ledgers of all makers, the first being the model, and holds each answer of the others against it,
+ * every entry of their streams too. Rejects with the shrunk list and the seed where they differ. `streamMax`: bounds of the stream to
+ * try. Answers how often each kind of outcome was seen, by command, and each kind of entry, so that a suite can tell that its lists
+ * reached them.
  */
 export async function oneLaw(
-  makers: Readonly<Record<string, MakeLedger>>,
-  options: { readonly runs: number; readonly commands: number; readonly entries: boolean; readonly seed?: number },
+  makers: Readonly<Record<string, MakeStore>>,
+  options: { readonly runs: number; readonly commands: number; readonly streamMax?: readonly number[]; readonly seed?: number },
 ): Promise<ReadonlyMap<string, number>> {
   const seen = new Map<string, number>()
+  const bounds = fc.constantFrom(...(options.streamMax ?? [100_000, 5]))
   const lists = fc.array(command, { minLength: 1, maxLength: options.commands, size: 'max' })
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 31)
   await fc.assert(
-    fc.asyncProperty(lists, async list => runOnAll(makers, list, options.entries, seen)),
+    fc.asyncProperty(lists, bounds, async (list, streamMax) => runOnAll(makers, list, streamMax, seen)),
     { seed, numRuns: options.runs, endOnFailure: false, interruptAfterTimeLimit: 600_000, markInterruptAsFailure: false },
   )
   return seen
@@ -173,36 +46,37 @@ export async function oneLaw(
 
 /** Runs one list on all makers: how a counterexample is replayed. */
 export async function runOnAll(
-  makers: Readonly<Record<string, MakeLedger>>,
+  makers: Readonly<Record<string, MakeStore>>,
   list: readonly Command[],
-  entries: boolean,
+  streamMax: number,
   seen: Map<string, number> = new Map(),
 ): Promise<void> {
-  const stores: Store[] = []
+  const stores: Named[] = []
   try {
-    for (const [name, make] of Object.entries(makers)) stores.push(await openStore(name, make))
-    const play = new Play(stores, seen)
+    for (const [name, make] of Object.entries(makers)) stores.push(await openStore(name, make, streamMax))
+    const play = new Play(stores, streamMax, seen)
     for (const each of list) await play.run(each)
-    await play.compareRecords()
-    if (entries) await play.compareEntries()
+    await play.compareAll()
   } finally {
     await Promise.all(stores.map(store => store.made.close()))
   }
 }
 
-interface Store {
+interface Named {
   readonly name: string
-  readonly made: LedgerUnderTest
+  readonly made: Store
 }
 
-async function openStore(name: string, make: MakeLedger): Promise<Store> {
-  const made = await make({ streamMax: 100_000 })
+async function openStore(name: string, make: MakeStore, streamMax: number): Promise<Named> {
+  const made = await make({ streamMax })
   await made.advance(START_MS - (await made.nowMs()))
+  await made.ledger.beat(WITNESS) // some have a mark from being opened
   return { name, made }
 }
 
 class Play {
-  readonly #stores: readonly Store[]
+  readonly #stores: readonly Named[]
+  readonly #stream: StreamCheck
   /** What every store's clock shows. */
   #nowMs = START_MS
   #minted = 0
@@ -212,14 +86,23 @@ class Play {
 
   readonly #seen: Map<string, number>
 
-  constructor(stores: readonly Store[], seen: Map<string, number>) {
+  constructor(stores: readonly Named[], streamMax: number, seen: Map<string, number>) {
     this.#stores = stores
+    this.#stream = new StreamCheck(stores, streamMax, seen)
     this.#seen = seen
   }
 
   async run(command: Command): Promise<void> {
     await this.#perform(command)
     await this.#compareBalances(command)
+    await this.#stream.compareNew()
+  }
+
+  /** What is compared once, when a list is over. */
+  async compareAll(): Promise<void> {
+    await this.#compareRecords()
+    await this.#compareLists()
+    await this.#stream.compareAll()
   }
 
   async #perform(command: Command): Promise<void> {
@@ -239,9 +122,8 @@ class Play {
         if (known === undefined) return
         const amounts = known.lines.map((line, index) => factor(line.amount, command.amounts[index % command.amounts.length] ?? 0))
         const { id, holder } = known.move
-        await this.#everywhere(command, ledger =>
-          ledger.settle({ id, holder, lines: known.lines, amounts, proven: command.proven, how: 'test' }),
-        )
+        const told = tellingOf(command)
+        await this.#everywhere(command, ledger => ledger.settle({ id, holder, lines: known.lines, amounts, ...told }))
         return
       }
       case 'release': {
@@ -251,20 +133,28 @@ class Play {
         await this.#everywhere(command, ledger => ledger.release({ id, holder, lines: known.lines, how: 'test' }))
         return
       }
-      case 'unseen': {
-        const lines = await this.#lines(command.lines)
-        const id = this.#mint(Math.max(0, this.#nowMs - command.ageMs))
-        const amounts = lines.map(line => line.amount)
-        const move = { id, holder: holder(1), lines, amounts, proven: command.proven, how: 'test' }
-        await this.#everywhere(command, ledger => ledger.settle(move))
-        this.#reserved.push({ move: this.#reserveMove(id, [lines], 1, 10 * MINUTE), lines })
-        return
-      }
+      case 'unseen':
+        return this.#unseen(command)
       case 'bury':
         return this.#bury(command)
       case 'beat':
         await this.#everywhere(command, ledger => ledger.beat(holder(command.holder)))
         return
+      case 'observe':
+        return this.#observe(command)
+      case 'adjust':
+        return this.#adjust(command)
+      case 'reassert':
+        return this.#reassert(command)
+      case 'find':
+        await this.#everywhere(command, ledger => ledger.findByResponse(hashOf(command.response)))
+        return
+      case 'acknowledge': {
+        const seq = Math.max(0, this.#stream.seq - command.behind)
+        await this.#everywhere(command, ledger => ledger.acknowledge(seq))
+        this.#stream.acknowledged(seq)
+        return
+      }
       case 'sweep':
         return this.#sweep(command)
       case 'limit': {
@@ -289,9 +179,8 @@ class Play {
     for (const specs of command.alternatives) alternatives.push(await this.#lines(specs))
     const move = this.#reserveMove(this.#mint(this.#nowMs), alternatives, command.holder, command.openMs)
     const outcome = await this.#everywhere(command, ledger => ledger.reserve(move))
-    for (const line of alternatives.flat()) this.#touched.set(`${line.key} ${JSON.stringify(line.window)}`, line)
-    if (outcome.kind === 'reserved') this.#reserved.push({ move, lines: alternatives[outcome.alternative] ?? [] })
     if (outcome.kind !== 'reserved') return
+    this.#know(move, alternatives[outcome.alternative] ?? [])
     for (const [index, line] of (alternatives[outcome.alternative] ?? []).entries()) {
       const left = outcome.balances[index]?.available ?? 0n
       if (line.hard && line.amount > 0n) expect(left, 'a hard line is never admitted below 0').toBeGreaterThanOrEqual(0n)
@@ -300,24 +189,78 @@ class Play {
 
   async #bury(command: Extract<Command, { kind: 'bury' }>): Promise<void> {
     const id = this.#mint(this.#nowMs)
-    const lines = await this.#lines([{ budget: 0, amount: { kind: 'exactly', amount: 100n }, hard: true }])
+    const lines = await this.#lines([{ budget: 0, amount: { kind: 'exactly', amount: 100n }, hard: true, floor: 4 }])
     const move = this.#reserveMove(id, [lines], 1, 10 * MINUTE)
     await this.#everywhere(command, ledger => ledger.release({ id, holder: move.holder, lines, how: 'test' }))
     if (command.reserve) await this.#everywhere(command, ledger => ledger.reserve(move))
-    this.#reserved.push({ move, lines })
+    this.#know(move, lines)
+  }
+
+  async #unseen(command: Extract<Command, { kind: 'unseen' }>): Promise<void> {
+    const lines = await this.#lines(command.lines)
+    const id = this.#mint(Math.max(0, this.#nowMs - command.ageMs))
+    const amounts = lines.map(line => line.amount)
+    const told = tellingOf(command)
+    for (let times = 0; times < command.times; times += 1)
+      await this.#everywhere(command, ledger => ledger.settle({ id, holder: holder(1), lines, amounts, ...told }))
+    this.#know(this.#reserveMove(id, [lines], 1, 10 * MINUTE), lines)
+  }
+
+  async #observe(command: Extract<Command, { kind: 'observe' }>): Promise<void> {
+    const picked = command.progress.flatMap(spec => {
+      const known = this.#pick(spec.which)
+      return known === undefined ? [] : [{ id: known.move.id, amounts: observedAmounts(known.lines, spec), by: known.move.holder }]
+    })
+    const by = command.holder === 3 ? (picked[0]?.by ?? holder(0)) : holder(command.holder)
+    const once = picked.map(({ id, amounts }) => ({ id, amounts }))
+    const progress = Array.from({ length: command.times }, () => once).flat()
+    await this.#everywhere(command, ledger => ledger.observe({ holder: by, progress }))
+  }
+
+  async #adjust(command: Extract<Command, { kind: 'adjust' }>): Promise<void> {
+    const known = command.which === 12 ? undefined : this.#pick(command.which)
+    const id = known?.move.id ?? this.#mint(this.#nowMs)
+    const actual = factor(known?.lines.find(line => line.unit === 'USD')?.amount ?? 1n, command.actual)
+    const adjustId = `ad${command.adjustId}`.padEnd(32, '0')
+    await this.#everywhere(command, ledger => ledger.adjust({ adjustId, id, actual, reason: 'wörd and word' }))
+  }
+
+  /** Of stores that know it; where one does not, all are left as they are. */
+  async #reassert(command: Extract<Command, { kind: 'reassert' }>): Promise<void> {
+    if (this.#stores.some(({ made }) => made.reassert === undefined)) return
+    const known = command.which === null ? undefined : this.#pick(command.which)
+    const moves: ReassertMove[] = []
+    const deadlineMs = this.#nowMs + command.openMs
+    for (const specs of command.lines) {
+      const lines = known?.lines ?? (await this.#lines(specs))
+      const id = known?.move.id ?? this.#mint(Math.max(0, this.#nowMs - command.ageMs))
+      moves.push({ id, holder: holder(2), lines, deadlineMs, priceBook: 'a book' })
+    }
+    await this.#align()
+    const answers: (readonly ReassertOutcome[])[] = []
+    for (const { made } of this.#stores) answers.push((await made.reassert?.(moves)) ?? [])
+    for (const [index, outcomes] of answers.entries())
+      expect(outcomes.map(timeless), `${this.#stores[index]?.name} re-asserts ${told(command)}`).toEqual(answers[0]?.map(timeless))
+    for (const outcome of answers[0] ?? []) this.#note(`reassert: ${outcome.kind}`)
+    if (known === undefined) for (const { id, lines } of moves) this.#know(this.#reserveMove(id, [lines], 2, command.openMs), lines)
   }
 
   async #sweep(command: Command): Promise<void> {
+    const unexported: number[] = []
     await this.#everywhere(command, async ledger => {
-      const sum = { kind: 'swept', expired: 0, collected: 0 }
+      const sum = { kind: 'swept', expired: 0, collected: 0, contested: 0 }
       for (;;) {
         const swept = await ledger.sweep()
         if (swept.kind !== 'swept') return swept
         sum.expired += swept.expired
         sum.collected += swept.collected
-        if (!swept.more) return sum
+        sum.contested = swept.contested
+        if (swept.more) continue
+        unexported.push(swept.unexported)
+        return sum
       }
     })
+    await this.#stream.compareUnexported(unexported)
   }
 
   /** A step of the clock ends with a beat: every store agrees from then on how long it was silent, and where its mark is. */
@@ -339,7 +282,7 @@ class Play {
   }
 
   async #wrong(command: Extract<Command, { kind: 'wrong' }>): Promise<void> {
-    const [line] = await this.#lines([{ budget: 0, amount: { kind: 'exactly', amount: 1n }, hard: true }])
+    const [line] = await this.#lines([{ budget: 0, amount: { kind: 'exactly', amount: 1n }, hard: true, floor: 4 }])
     if (line === undefined) return
     const move = this.#reserveMove(this.#mint(this.#nowMs), [[line]], 1, MINUTE)
     const stale = { ...line, window: hourOf(this.#nowMs - 3 * HOUR) }
@@ -356,11 +299,32 @@ class Play {
       case 'negative':
         await this.#everywhere(command, ledger => ledger.reserve({ ...move, alternatives: [[{ ...line, amount: -1n }]] }))
         return
+      case 'floor':
+        await this.#everywhere(command, ledger => ledger.reserve({ ...move, alternatives: [[{ ...line, floor: 2n }]] }))
+        return
+      case 'response': {
+        const settle = { id: move.id, holder: move.holder, lines: [line], amounts: [1n], proven: true, how: 'test', response: 'X' }
+        await this.#everywhere(command, ledger => ledger.settle(settle))
+        return
+      }
+      case 'observed':
+        await this.#everywhere(command, ledger =>
+          ledger.observe({ holder: move.holder, progress: [{ id: move.id, amounts: [AMOUNT_TOP + 1n] }] }),
+        )
+        return
+      case 'reason': {
+        const adjust = { adjustId: 'e'.repeat(32), id: move.id, actual: 1n, reason: 'two\nlines' }
+        await this.#everywhere(command, ledger => ledger.adjust(adjust))
+        return
+      }
       case 'skewed': {
         await this.#step(command, 0)
         await this.#turn(-3 * MINUTE)
         await this.#everywhere(command, ledger => ledger.reserve(move))
         await this.#everywhere(command, ledger => ledger.sweep())
+        await this.#everywhere(command, ledger => ledger.observe({ holder: move.holder, progress: [] }))
+        await this.#everywhere(command, ledger => ledger.adjust({ adjustId: 'e'.repeat(32), id: move.id, actual: 1n, reason: 'none' }))
+        await this.#everywhere(command, ledger => ledger.acknowledge(1_000))
         await this.#turn(3 * MINUTE)
         return
       }
@@ -374,8 +338,8 @@ class Play {
     for (const { made } of this.#stores) answers.push(await ask(made.ledger))
     const [first] = answers
     if (first === undefined) throw new Error('no store to ask')
-    const outcome = `${command.kind}: ${first.kind}`
-    this.#seen.set(outcome, (this.#seen.get(outcome) ?? 0) + 1)
+    const isFound = command.kind === 'find' && (first as { readonly value?: unknown }).value !== null
+    this.#note(`${command.kind}: ${isFound ? 'found' : first.kind}`)
     expect(first.kind, 'a store of the suite is there').not.toBe('unavailable')
     for (const [index, answer] of answers.entries())
       expect(timeless(answer), `${this.#stores[index]?.name} answers ${told(command)} as ${this.#stores[0]?.name} does`).toEqual(
@@ -395,32 +359,46 @@ class Play {
     }
   }
 
-  async compareRecords(): Promise<void> {
+  async #compareRecords(): Promise<void> {
     const seen = await Promise.all(this.#stores.map(({ made }) => allRecords(made.ledger)))
     for (const records of seen) expect(records).toEqual(seen[0])
     const open = (seen[0] ?? []).filter(record => record.state === 'open')
     const flight = BUDGETS.findIndex(budget => budget.window === 'inFlight')
-    const [line] = await this.#lines([{ budget: flight, amount: { kind: 'exactly', amount: 0n }, hard: true }])
+    const [line] = await this.#lines([{ budget: flight, amount: { kind: 'exactly', amount: 0n }, hard: true, floor: 4 }])
     const held = open.flatMap(record => record.lines.filter(each => each.key === line?.key)).reduce((sum, each) => sum + each.amount, 0n)
     expect(await this.#reservedOf(flight), 'open reservations are what is in flight').toBe(held)
   }
 
-  async compareEntries(): Promise<void> {
-    const seen = await Promise.all(this.#stores.map(({ made }) => allEntries(made.ledger)))
-    for (const entries of seen) expect(entries).toEqual(seen[0])
+  async #compareLists(): Promise<void> {
+    for (const count of [2, 1_000])
+      for (let cursor = '', pages = 0; pages < 4; pages += 1) {
+        const page = await this.#everywhere({ kind: 'sweep' }, ledger => ledger.list({ prefix: 'B', cursor, count }))
+        if (page.kind !== 'read') throw new Error(`a list answered ${page.kind}`)
+        if (page.value.next === null) break
+        cursor = page.value.next
+      }
   }
 
   async #lines(specs: readonly LineSpec[]): Promise<Line[]> {
     const lines: Line[] = []
-    for (const { budget, amount, hard } of specs) {
+    for (const { budget, amount, hard, floor } of specs) {
       const { key, unit, window } = this.#at(budget)
       const { limit, generation } = this.#limit(budget)
       const version: LimitVersion = { createdMs: 1, generation, grantMs: 0 }
       const wanted = amount.kind === 'exactly' ? amount.amount : limit - (await this.#used(budget)) + amount.beside
       const within = clamp(wanted, AMOUNT_TOP)
-      lines.push({ key, unit, window, amount: within, limit, version, hard, floor: within })
+      lines.push({ key, unit, window, amount: within, limit, version, hard, floor: (within * BigInt(floor)) / 4n })
+      this.#touched.set(`${key} ${windowText(window)}`, { key, window })
     }
     return lines
+  }
+
+  #know(move: ReserveMove, lines: readonly Line[]): void {
+    this.#reserved.push({ move, lines })
+  }
+
+  #note(outcome: string): void {
+    this.#seen.set(outcome, (this.#seen.get(outcome) ?? 0) + 1)
   }
 
   #at(index: number): { key: BudgetKey; unit: Unit; window: Window } {
@@ -474,6 +452,124 @@ class Play {
   }
 }
 
+/** Holds the streams of all stores against each other, as far as no store may have cut them. */
+class StreamCheck {
+  readonly #stores: readonly Named[]
+  readonly #bound: number
+  readonly #seen: Map<string, number>
+  /** Every entry that could be read after the command that wrote it. */
+  readonly #told = new Map<number, LedgerEntry>()
+  /** Figures by balance as the last entry told them; sliding ones move by themselves. */
+  readonly #figures = new Map<string, Balance>()
+  #exportedSeq: number | null = null
+  /** Entries up to this may be gone. */
+  #cut = 0
+  seq = 0
+
+  constructor(stores: readonly Named[], bound: number, seen: Map<string, number>) {
+    this.#stores = stores
+    this.#bound = bound
+    this.#seen = seen
+  }
+
+  acknowledged(seq: number): void {
+    this.#exportedSeq = Math.max(this.#exportedSeq ?? 0, Math.min(seq, this.seq))
+  }
+
+  async compareNew(): Promise<void> {
+    const before = this.seq
+    const [first] = this.#stores
+    if (first === undefined) return
+    this.seq = await lastSeq(first.made.ledger)
+    if (this.seq > before)
+      this.#cut = Math.max(this.#cut, this.seq - entriesKept({ ...FIRST_META, seq: this.seq, exportedSeq: this.#exportedSeq }, this.#bound))
+    const from = Math.max(before, this.#cut)
+    const expected = await entriesAfter(first.made.ledger, from)
+    expect(expected.map(entry => entry.seq)).toEqual(Array.from({ length: this.seq - from }, (_, index) => from + 1 + index))
+    for (const { name, made } of this.#stores.slice(1))
+      expect(await entriesAfter(made.ledger, from), `${name} tells the same entries`).toEqual(expected)
+    for (const entry of expected) this.#follow(entry)
+  }
+
+  /** What an entry says was moved is what moved. */
+  #follow(entry: LedgerEntry): void {
+    this.#told.set(entry.seq, entry)
+    this.#seen.set(`entry: ${entry.what}`, (this.#seen.get(`entry: ${entry.what}`) ?? 0) + 1)
+    for (const { key, window, moved, balance } of entry.lines) {
+      const id = `${key} ${windowText(window)}`
+      const { reserved, spent, suspense, overrun } = this.#figures.get(id) ?? EMPTY_BALANCE
+      const [after, by] = [balance, moved]
+      const follows = {
+        reserved: reserved + by.reserved,
+        spent: spent + by.spent,
+        suspense: suspense + by.suspense,
+        overrun: overrun + by.overrun,
+      }
+      const isWhole = this.#told.size === entry.seq && window.kind !== 'sliding'
+      if (isWhole) expect(after, `entry ${entry.seq} follows from the one before`).toMatchObject(follows)
+      if (entry.what === 'collected') this.#figures.delete(id)
+      else this.#figures.set(id, balance)
+    }
+  }
+
+  /** Each store counts what it cut itself. */
+  async compareUnexported(counts: readonly number[]): Promise<void> {
+    for (const [index, count] of counts.entries()) {
+      const store = this.#stores[index]
+      if (store === undefined) continue
+      const all = await entriesAfter(store.made.ledger, 0)
+      const firstSeq = all[0]?.seq ?? (await lastSeq(store.made.ledger)) + 1
+      const expected = this.#exportedSeq === null ? 0 : Math.max(0, firstSeq - 1 - this.#exportedSeq)
+      expect(count, `${store.name} counts what was cut unread`).toBe(expected)
+      if (count > 0) this.#seen.set('sweep: unexported', (this.#seen.get('sweep: unexported') ?? 0) + 1)
+    }
+  }
+
+  /** Nothing that must be kept is gone, and what is kept longer is what it was. */
+  async compareAll(): Promise<void> {
+    for (const { name, made } of this.#stores) {
+      const all = await entriesAfter(made.ledger, 0)
+      const firstSeq = all[0]?.seq ?? this.seq + 1
+      expect(firstSeq, `${name} keeps what must be kept`).toBeLessThanOrEqual(this.#cut + 1)
+      expect(all.map(entry => entry.seq)).toEqual(Array.from({ length: this.seq + 1 - firstSeq }, (_, index) => firstSeq + index))
+      for (const entry of all) if (this.#told.has(entry.seq)) expect(entry).toEqual(this.#told.get(entry.seq))
+    }
+  }
+}
+
+async function lastSeq(ledger: Ledger): Promise<number> {
+  const read = await ledger.read([])
+  if (read.kind !== 'read') throw new Error(`a read answered ${read.kind}`)
+  return read.seq
+}
+
+async function entriesAfter(ledger: Ledger, afterSeq: number): Promise<LedgerEntry[]> {
+  const all: LedgerEntry[] = []
+  for (;;) {
+    const read = await ledger.entries({ afterSeq: all.at(-1)?.seq ?? afterSeq, count: 1_000 })
+    if (read.kind !== 'read') throw new Error(`entries answered ${read.kind}`)
+    if (read.value.length === 0) return all
+    all.push(...read.value)
+  }
+}
+
+const hashOf = (response: number): string => `${response}`.repeat(64)
+
+const tellingOf = ({ proven, arrears, response }: Telling): Pick<SettleMove, 'proven' | 'arrears' | 'response' | 'how'> => ({
+  proven,
+  how: 'test',
+  ...(arrears ? { arrears } : {}),
+  ...(response === null ? {} : { response: hashOf(response) }),
+})
+
+function observedAmounts(lines: readonly Line[], { amounts, tooMany }: ProgressSpec): bigint[] {
+  const observed = lines.map((line, index) => {
+    const spec = amounts[index % amounts.length] ?? 0
+    return spec < 10 ? clamp(line.floor + BigInt(spec), AMOUNT_TOP) : factor(line.amount, spec - 10)
+  })
+  return tooMany ? [...observed, 0n] : observed
+}
+
 /** 0 to 8 quarters of what was reserved; 7 is the largest amount there is, 8 one more than reserved. */
 function factor(amount: bigint, eighths: number): bigint {
   const wanted = eighths === 8 ? amount + 1n : eighths === 7 ? AMOUNT_TOP : (amount * BigInt(eighths)) / 4n
@@ -504,14 +600,4 @@ async function allRecords(ledger: Ledger): Promise<Omit<ReservationRecord, 'dead
     cursor = read.value.next
   }
   return all.map(({ id, holder, state, lines }) => ({ id, holder, state, lines })).sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-async function allEntries(ledger: Ledger): Promise<LedgerEntry[]> {
-  const all: LedgerEntry[] = []
-  for (;;) {
-    const read = await ledger.entries({ afterSeq: all.at(-1)?.seq ?? 0, count: 1_000 })
-    if (read.kind !== 'read') throw new Error(`entries answered ${read.kind}`)
-    if (read.value.length === 0) return all
-    all.push(...read.value)
-  }
 }

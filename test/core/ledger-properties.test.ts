@@ -5,6 +5,7 @@ import { createModelLedger, type ModelLedger } from '../../src/core/ledger.ts'
 import type { Holder, Line, ReservationId, ReserveMove } from '../../src/core/reservation.ts'
 import type { Window } from '../../src/core/window.ts'
 import { LEDGER_RULES, OUTBOX_KEEP_MS } from '../../src/limits.ts'
+import { Auditor } from '../contract/auditor.ts'
 import {
   adjustMove,
   HOUR,
@@ -23,7 +24,6 @@ import {
   sliding,
   version,
 } from '../contract/moves.ts'
-import { Auditor } from './auditor.ts'
 
 const START = Date.UTC(2026, 4, 14, 10, 15)
 const seed = Math.floor(Math.random() * 2 ** 31)
@@ -123,7 +123,13 @@ interface Known {
 /** Plays commands on a fresh model, and shows the auditor every step. */
 function play(commands: readonly Command[], kinds: Set<string>): void {
   const ledger = createModelLedger(LEDGER_RULES, 1_000_000)
-  const auditor = new Auditor(ledger)
+  const auditor = new Auditor()
+  const look = (): void => {
+    auditor.take(ledger.entries({ afterSeq: auditor.seq, count: 1_000 }, nowMs).value)
+    const { value, storeMs, seq } = ledger.read(auditor.balances(), nowMs)
+    expect(seq).toBe(auditor.seq)
+    auditor.hold(value, storeMs)
+  }
   const known: Known[] = []
   const limits = BUDGETS.map(() => ({ limit: 1_000n, generation: 5 }))
   let nowMs = START
@@ -165,7 +171,7 @@ function play(commands: readonly Command[], kinds: Set<string>): void {
         if (one !== undefined && !auditor.isOver(one.move.id, nowMs - OUTBOX_KEEP_MS)) act(ledger, each, one, nowMs)
       }
     }
-    auditor.look(nowMs)
+    look()
   }
   for (const kind of auditor.kinds) kinds.add(kind)
 }

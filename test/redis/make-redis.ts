@@ -2,12 +2,12 @@
 import { openRedisLedger, type RedisLedgerOptions } from '../../src/redis/ledger.ts'
 import { systemTimer } from '../../src/system.ts'
 import { testClock } from '../contract/clock.ts'
-import type { MakeLedger } from '../contract/moves.ts'
+import type { MakeStore } from '../contract/model.ts'
 
 let made = 0
 
 /** `server` is whatever has a `url` by then: a suite is put together before its server runs. */
-export function makeRedis(server: Pick<RedisLedgerOptions, 'url' | 'tls' | 'guarded'>): MakeLedger {
+export function makeRedis(server: Pick<RedisLedgerOptions, 'url' | 'tls' | 'guarded'>): MakeStore {
   return async ({ streamMax }) => {
     const clock = testClock()
     made += 1
@@ -17,6 +17,6 @@ export function makeRedis(server: Pick<RedisLedgerOptions, 'url' | 'tls' | 'guar
       ...(tls === undefined ? {} : { tls }),
       ...(guarded === undefined ? {} : { guarded }),
     })
-    return { ledger, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
+    return { ledger, reassert: ledger.reassert, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
   }
 }

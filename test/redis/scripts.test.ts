@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Line } from '../../src/core/reservation.ts'
 import { MOVES, readScripts, sharedText } from '../../src/redis/scripts.ts'
-import { line, reserveMove, settleMove } from '../contract/moves.ts'
+import { HOUR, line, MINUTE, reserveMove, SECOND, settleMove } from '../contract/moves.ts'
 import { makeRedis } from './make-redis.ts'
 import { RedisServer } from './server.ts'
 
@@ -75,6 +76,26 @@ it('moves nothing where a balance would leave the range of 64-bit integers', asy
   const unseen = settleMove(reserveMove(now, [soft]), [soft], [soft.amount])
   expect(await ledger.settle(unseen)).toMatchObject({ kind: 'out-of-bounds' })
   expect(await ledger.read([soft])).toMatchObject({ value: [balance] })
+  await close()
+})
+
+it('ends a reservation all the same where what was observed would leave that range: charged what it reserved', async () => {
+  const { ledger, advance, nowMs, close } = await makeRedis(server)({ streamMax: 100 })
+  const [soft, none] = [2n ** 53n - 1n, 0n].map(amount => line('a', amount, { hard: false, unit: 'USD' })) as [Line, Line]
+  const now = await nowMs()
+  const last = reserveMove(now, [none], { deadlineMs: now + MINUTE })
+  expect(await ledger.reserve(last)).toMatchObject({ kind: 'reserved' })
+  const outcomes = await Promise.all(
+    Array.from({ length: 1_000 }, () => ledger.reserve(reserveMove(now, [soft], { deadlineMs: now + HOUR }))),
+  )
+  const reserved = BigInt(outcomes.filter(({ kind }) => kind === 'reserved').length) * soft.amount
+  expect(await ledger.observe({ holder: last.holder, progress: [{ id: last.id, amounts: [soft.amount] }] })).toMatchObject({ observed: 1 })
+  await advance(MINUTE + SECOND)
+  await ledger.beat(last.holder)
+  expect(await ledger.sweep()).toMatchObject({ kind: 'swept', expired: 1 })
+  expect(await ledger.read([soft])).toMatchObject({ value: [{ reserved, spent: 0n, suspense: 0n, available: 1_000n - reserved }] })
+  const adjust = { adjustId: 'a'.repeat(32), id: last.id, reason: 'a bill', actual: soft.amount }
+  expect(await ledger.adjust(adjust)).toMatchObject({ kind: 'out-of-bounds' })
   await close()
 })
 

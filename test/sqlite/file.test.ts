@@ -1,17 +1,13 @@
-// What only a ledger in a file can do: survive a kill, be locked, fill up, be damaged, grow old.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+// What only a ledger in a file can do: be opened again, be locked, fill up, be damaged or another's, grow old.
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
-import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
-import type { ReservationRecord } from '../../src/ports.ts'
+import type { ReserveMove } from '../../src/core/reservation.ts'
 import { openSqliteLedger } from '../../src/sqlite/ledger.ts'
 import { testClock } from '../contract/clock.ts'
-import { DAY, holder, IN_FLIGHT, line, MINUTE, releaseMove, reserveMove, SECOND, settleMove, sliding } from '../contract/moves.ts'
+import { DAY, holder, IN_FLIGHT, line, MINUTE, mintId, releaseMove, reserveMove, SECOND, settleMove, sliding } from '../contract/moves.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'purser-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -20,42 +16,6 @@ const newFile = (): string => {
   files += 1
   return join(folder, `${files}.db`)
 }
-const realClock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
-
-it('loses nothing that it acknowledged to a kill -9, and frees the file', async () => {
-  const file = newFile()
-  const victim = spawn(process.execPath, [fileURLToPath(new URL('./victim.ts', import.meta.url)), file], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const told: string[] = []
-  const exit = once(victim, 'exit')
-  for await (const said of createInterface({ input: victim.stdout })) {
-    told.push(said)
-    if (told.length === 2_000) victim.kill('SIGKILL')
-  }
-  await exit
-  const reserved = told.filter(said => said.startsWith('reserved ')).map(said => said.slice(9))
-  const settled = new Set(told.filter(said => said.startsWith('settled ')).map(said => said.slice(8)))
-  expect(settled.size).toBeGreaterThan(100)
-
-  const ledger = await openSqliteLedger({ file, clock: realClock, lockWaitMs: 5_000 })
-  const records = new Map<string, ReservationRecord>()
-  for (let cursor = ''; ; ) {
-    const read = await ledger.reservations({ open: false, cursor, count: 1_000 })
-    if (read.kind !== 'read') throw new Error(read.kind)
-    for (const record of read.value.reservations) records.set(record.id, record)
-    if (read.value.next === null) break
-    cursor = read.value.next
-  }
-  for (const id of reserved) expect(records.get(id)?.state).toMatch(settled.has(id) ? /^settled-proven$/ : /^(settled-proven|expired)$/)
-  const states = [...records.values()].map(record => record.state)
-  const [proven, expired] = ['settled-proven', 'expired'].map(state => BigInt(states.filter(each => each === state).length))
-  expect(expired).toBeGreaterThan(0n)
-  expect(await ledger.read([line('a', 0n)])).toMatchObject({
-    value: [{ reserved: 0n, spent: (proven ?? 0n) * 2n + (expired ?? 0n) * 3n, suspense: (expired ?? 0n) * 3n }],
-  })
-  await ledger.close()
-})
 
 it('expires at once what an earlier run left open, and takes its proof late', async () => {
   const file = newFile()
@@ -136,6 +96,73 @@ it('admits nothing on a full disk, answers unavailable, and has what it acknowle
   expect(await roomy.read([of])).toMatchObject({ value: [{ reserved: 0n, spent: admitted, suspense: admitted }] })
   expect(await roomy.reserve(reserveMove(clock.wallMs(), [of]))).toMatchObject({ kind: 'reserved' })
   await roomy.close()
+})
+
+it('does on a full disk what it acknowledges, and nothing else', async () => {
+  const file = newFile()
+  const clock = testClock()
+  const ledger = await openSqliteLedger({ file, clock, pagesMax: 60 })
+  const lines = [line('m', 5n, { unit: 'USD', limit: 10n ** 18n, floor: 0n })]
+  const open: ReserveMove[] = []
+  for (;;) {
+    const move = reserveMove(clock.wallMs(), lines)
+    if ((await ledger.reserve(move)).kind !== 'reserved') break
+    open.push(move)
+  }
+  const settled = new Set<string>()
+  for (const move of open) {
+    const outcome = await ledger.settle(settleMove(move, lines, [2n]))
+    if (outcome.kind === 'settled') settled.add(move.id)
+    else expect(outcome).toMatchObject({ kind: 'unavailable', why: expect.stringMatching(/full/) })
+  }
+  expect(settled.size).toBeLessThan(open.length)
+  const left = open.filter(move => !settled.has(move.id))
+  const [released, other] = [left[0], left[1]]
+  if (released === undefined || other === undefined) throw new Error('the disk was full')
+  const kinds = [
+    (await ledger.release(releaseMove(released, lines))).kind,
+    (await ledger.settle({ ...settleMove({ id: mintId(clock.wallMs()), holder: holder(2) }, lines, [1_000n]), arrears: true })).kind,
+    (await ledger.sweep()).kind,
+  ]
+  expect(new Set(kinds)).toEqual(new Set(['unavailable', 'swept']))
+  await ledger.close()
+
+  // Nobody can open it while the disk is full: what is open could not be expired.
+  await expect(openSqliteLedger({ file, clock, pagesMax: 60 })).rejects.toThrow(
+    `the ledger ${file} cannot be written: database or disk is full`,
+  )
+  const roomy = await openSqliteLedger({ file, clock })
+  expect(await roomy.read(lines)).toMatchObject({ value: [{ reserved: 0n, spent: 2n * BigInt(settled.size), suspense: 0n }] })
+  await roomy.close()
+})
+
+it('takes no file for its own that is not, whatever its schema says, and leaves it as it was', async () => {
+  const clock = testClock()
+  const own = newFile()
+  await (await openSqliteLedger({ file: own, clock })).close()
+  const foreign: [string, string][] = [
+    [newFile(), 'CREATE TABLE notes (text TEXT)'],
+    [newFile(), 'CREATE TABLE notes (text TEXT); PRAGMA user_version = 1'],
+    [newFile(), 'PRAGMA user_version = 1'],
+    [newFile(), 'PRAGMA user_version = -1'],
+    [newFile(), 'ALTER TABLE meta ADD COLUMN more INTEGER'],
+    [newFile(), 'DROP INDEX records_response'],
+    [newFile(), 'ALTER TABLE records RENAME COLUMN response TO answer'],
+  ]
+  for (const [file, change] of foreign) {
+    if (/ALTER|DROP/.test(change)) copyFileSync(own, file)
+    const database = new DatabaseSync(file)
+    database.exec(change)
+    database.close()
+    const before = readFileSync(file)
+    await expect(openSqliteLedger({ file, clock }), change).rejects.toThrow(
+      `the ledger ${file} cannot be opened: its tables are not those of a ledger of this Purser`,
+    )
+    expect(readFileSync(file).equals(before), change).toBe(true)
+  }
+  const ledger = await openSqliteLedger({ file: own, clock })
+  expect(await ledger.beat(holder(1))).toMatchObject({ kind: 'beating' })
+  await ledger.close()
 })
 
 it('refuses a damaged file, a newer schema, and a folder that is not there, each by name', async () => {

@@ -71,7 +71,9 @@ end
 
 -- What becomes free: the change of reserved and spent, taken together and turned around.
 local function freedBy(reserved, spent)
-  if #reserved < 16 and #spent < 16 then
+  if spent == '0' then
+    return string.byte(reserved) == 45 and string.sub(reserved, 2) or minus('0', reserved)
+  elseif #reserved < 16 and #spent < 16 then
     return int(0 - tonumber(reserved) - tonumber(spent))
   end
   return sum(reserved, -1, spent, -1)
@@ -122,8 +124,12 @@ local function move(balance, hard, reserved, spent, suspense, overrun, admitted,
   shift(key, 'sus', suspense)
   shift(key, 'ovr', overrun)
   shift(key, 'avl', freedBy(reserved, spent))
-  local v = call('HMGET', key, 'avl', 'rsv', 'spt', 'sus', 'ovr')
-  balance.avl, balance.rsv, balance.spt, balance.sus, balance.ovr = v[1], v[2], v[3], v[4], v[5]
+  local v = call('HMGET', key, 'avl', 'rsv', 'spt')
+  balance.avl, balance.rsv, balance.spt = v[1], v[2], v[3]
+  if suspense ~= '0' or overrun ~= '0' then
+    v = call('HMGET', key, 'sus', 'ovr')
+    balance.sus, balance.ovr = v[1], v[2]
+  end
   local due = dueOf(balance)
   if due == nil and balance.due ~= nil then
     call('ZREM', DUE, balance.name)

@@ -37,8 +37,11 @@ for m = 1, count do
   }
 end
 
--- Writes the record as the settlement closes it. The first response that it is settled under stays.
+-- Writes the record as the settlement closes it. The first response that it is settled under stays, and arrears stay arrears.
 local function close(settlement, record, state, charged, what)
+  if settlement.arrears == '1' then
+    record.arrears = '1'
+  end
   if settlement.responseKey and record.response == '-' then
     record.response = settlement.response
     call('SET', settlement.responseKey, settlement.id)
@@ -49,7 +52,7 @@ end
 -- Charges a settlement whose reserve is not on record, from its own lines, dated by its id.
 local function chargeUnseen(settlement, what)
   local record = newRecord(settlement.key, settlement.holder, now, math.min(settlement.minted, now), settlement.text)
-  record.lines, record.arrears = parseLines(settlement.text), what == 'arrears' and '1' or '0'
+  record.lines = parseLines(settlement.text)
   presentKnown(record.lines)
   close(settlement, record, settlement.proven and 'settled-proven' or 'settled-unproven', settlement.amounts, what)
   return { what, nowText }
@@ -111,7 +114,6 @@ local function settle(settlement)
   if record.state == 'tombstone' then
     return bringsProof and chargeUnseen(settlement, 'settled-late') or { 'already-settled', nowText }
   end
-  record.arrears = settlement.arrears == '1' and '1' or record.arrears
   record.lines = settlement.lines
   if record.text ~= settlement.text then -- other limits or amounts may do; the record's own count
     record.lines = parseLines(record.text)
