@@ -40,6 +40,7 @@ check: node_modules-of-lock
 	@$(run) unused
 
 test: setup check
+	@scripts/libfaketime >/dev/null
 	@mkdir -p $(reports) && rm -f $(reports)/*.json
 	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json

@@ -35,6 +35,7 @@ export const SWEEP_MS = 2_000
 export const SWEEP_BATCH = 100
 export const NOT_AFTER_MS = 5_000 // a reserve that waited longer than this in some queue has lost its caller
 export const CLOCK_SKEW_MS = 60_000
+export const ANSWER_LATE_MS = 10_000 // store time in an answer is hardly older: more than timeouts of Redis or a disk that stalls make it
 export const TOMBSTONE_MS = 60_000
 export const RETAIN_PROVEN_MS = 900_000
 export const RETAIN_UNPROVEN_MS = 86_400_000
@@ -98,6 +99,7 @@ export const BATCH_LINES_MAX = 512
 
 assert(GRPC_MESSAGE_BYTES_MAX >= 2 * BODY_BYTES_MAX, 'a message holds a replaced body beside its headers')
 assert(PRESENT_EVERY_MS * 6 <= VERSION_FORGET_MS, 'a limit in use is not forgotten')
+assert(ANSWER_LATE_MS > 2 * LEDGER_TIMEOUT_MS, 'an answer that is late does not pass for a clock that was set back')
 assert(HOLDER_STALE_MS >= 5 * BEAT_MS, 'a few lost beats kill nobody')
 assert(
   TOKENIZER_MS_MAX + 2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS,

@@ -32,9 +32,30 @@ describe('the configuration', () => {
     [['--trusted-headers', 'x-team,bad header'], /header names/],
     [['--ledger-name', 'a{b}'], /ledger-name/],
     [['--grpc-tls-cert', 'c.pem'], /go together/],
+    [['--ledger', 'rediss://x', '--ledger-tls-key', 'k.pem'], /--ledger-tls-cert and --ledger-tls-key go together/],
+    [['--ledger', 'redis://x', '--ledger-tls-ca', 'ca.pem'], /begins with rediss/],
+    [['--ledger', 'redis+cluster://x', '--ledger-tls-cert', 'c.pem', '--ledger-tls-key', 'k.pem'], /begins with rediss/],
+    [['--ledger-guarded', '1'], /only for a --ledger in Redis/],
+    [['--ledger', 'redis://x', '--ledger-guarded', '11'], /ledger-guarded/],
   ])('refuses %j in a sentence', (args, message) => {
     expect(() => parseConfig(args, {})).toThrow(ConfigError)
     expect(() => parseConfig(args, {})).toThrow(message)
+  })
+
+  it.each(['redis://a:1', 'rediss://a', 'redis+sentinel://a,b/p', 'rediss+sentinel://a/p', 'redis+cluster://a,b', 'rediss+cluster://a'])(
+    'takes the ledger %s',
+    ledger => {
+      const tls = ledger.startsWith('rediss') ? ['--ledger-tls-ca', 'ca.pem'] : []
+      const config = parseConfig(['--ledger', ledger, '--ledger-guarded', '2', ...tls], {})
+      expect(config).toMatchObject({ ledger, ledgerGuarded: 2, ledgerTlsCa: tls[1] ?? null, ledgerTlsCert: null })
+    },
+  )
+
+  it('repeats no address of a ledger: it may hold a password', () => {
+    for (const ledger of ['postgres://user:s3cret@host', 'redis+sentinal://user:s3cret@host/p', 's3cret'])
+      expect(() => parseConfig([], { PURSER_LEDGER: ledger })).toThrow(
+        expect.not.objectContaining({ message: expect.stringContaining('s3cret') }),
+      )
   })
 
   it('reads a list of headers', () => {

@@ -38,7 +38,7 @@ export async function admit({ ledger, time, holder, mintId, random }: Admitter, 
       notAfterMs: nowMs + NOT_AFTER_MS,
       priceBook: plan.book.hash,
     })
-    if ('storeMs' in outcome) time.saw(outcome.storeMs)
+    time.saw(outcome)
     if (outcome.kind === 'window-stale' && attempt < STALE_WINDOW_RETRIES) continue
     return admissionOf(outcome, plan, reservation, random)
   }

@@ -30,7 +30,7 @@ export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer,
 
   const send = async (move: Move): Promise<void> => {
     const outcome = move.kind === 'settle' ? await ledger.settle(move.move) : await ledger.release(move.move)
-    if ('storeMs' in outcome) time.saw(outcome.storeMs)
+    time.saw(outcome)
     if (outcome.kind === 'unavailable' || outcome.kind === 'clock-skew') {
       retry(move, outcome.kind)
       return

@@ -1,22 +1,34 @@
 // The store's time as last seen, carried forward by our own monotonic clock: what windows and ids are computed from. Never the wall clock.
 import type { Holder, ReservationId } from '../core/reservation.ts'
+import { ANSWER_LATE_MS } from '../limits.ts'
 import type { Clock, Random } from '../ports.ts'
 
 export interface StoreTime {
-  /** Called with the time that came with any answer of the ledger. */
-  saw(storeMs: number): void
-  /** Whole ms since the epoch; never runs backwards. */
+  /** Called with every answer of the ledger. */
+  saw(answer: Answer): void
+  /** Whole ms since the epoch. */
   now(): number
 }
 
-/** Until the ledger has answered once, the wall clock stands in for it. */
+interface Answer {
+  readonly kind: string
+  readonly storeMs?: number
+}
+
+/**
+ * Until the ledger has answered once, the wall clock stands in for it. The answer that was shortest under way is carried on; one that is
+ * behind by more than any is late says that we are ahead, as does a stale window: then time goes back to the store's, or calls would
+ * be planned for a window that the store refuses. A refusal for its clock teaches nothing: nobody knows which of the two clocks errs.
+ */
 export function createStoreTime(clock: Clock): StoreTime {
   let seenMs = clock.wallMs()
   let seenAt = clock.monotonicMs()
   const now = (): number => Math.floor(seenMs + clock.monotonicMs() - seenAt)
   return {
-    saw: storeMs => {
-      if (storeMs < now()) return
+    saw: ({ kind, storeMs }) => {
+      if (storeMs === undefined || kind === 'clock-skew') return
+      const behindMs = now() - storeMs
+      if (behindMs > 0 && behindMs <= ANSWER_LATE_MS && kind !== 'window-stale') return
       seenMs = storeMs
       seenAt = clock.monotonicMs()
     },

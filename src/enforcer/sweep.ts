@@ -17,8 +17,8 @@ export function startKeeper(kept: Kept): Keeper {
   const { ledger, time, holder, watch, telemetry } = kept
   const beats = loop(kept, BEAT_MS, async () => {
     const outcome = await ledger.beat(holder)
+    time.saw(outcome)
     if (outcome.kind !== 'beating') return telemetry.ledgerError(outcome.kind)
-    time.saw(outcome.storeMs)
     const progress = watch.take()
     if (progress.length > 0) await ledger.observe({ holder, progress })
   })
@@ -26,8 +26,8 @@ export function startKeeper(kept: Kept): Keeper {
   const sweeps = loop(kept, SWEEP_MS, async () => {
     for (;;) {
       const outcome = await ledger.sweep()
+      time.saw(outcome)
       if (outcome.kind !== 'swept') return telemetry.ledgerError(outcome.kind)
-      time.saw(outcome.storeMs)
       for (let i = 0; i < outcome.expired; i++) telemetry.closed('expired')
       alarms(outcome)
       if (!outcome.more) return

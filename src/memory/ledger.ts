@@ -1,5 +1,6 @@
 // The ledger in this process's memory: the model behind the port, on one clock. Nothing outlives the process.
 import { createModelLedger } from '../core/ledger.ts'
+import { oneClock } from '../core/one-clock.ts'
 import type { MoveTime } from '../core/step.ts'
 import { LEDGER_RULES } from '../limits.ts'
 import type { Clock, Ledger } from '../ports.ts'
@@ -7,13 +8,10 @@ import type { Clock, Ledger } from '../ports.ts'
 /** `streamMax`: how many entries the stream keeps, 200,000 unless told. */
 export function openMemoryLedger({ clock, streamMax = 200_000 }: { readonly clock: Clock; readonly streamMax?: number }): Ledger {
   const model = createModelLedger(LEDGER_RULES, streamMax)
-  // Store and caller share the clock, so only a clock that fell behind the mark can be refused.
-  const time = (): MoveTime => {
-    const wallMs = Math.floor(clock.wallMs())
-    return { storeClockMs: wallMs, callerWallMs: wallMs }
-  }
+  const timeOf = oneClock(LEDGER_RULES)
   let closed = false
-  const ask = async <T>(answer: (time: MoveTime) => T): Promise<T | typeof CLOSED> => (closed ? CLOSED : answer(time()))
+  const ask = async <T>(answer: (time: MoveTime) => T): Promise<T | typeof CLOSED> =>
+    closed ? CLOSED : answer(timeOf(clock.wallMs(), clock.monotonicMs()))
   return {
     reserve: move => ask(at => model.reserve(move, at)),
     settle: move => ask(at => model.settle(move, at)),

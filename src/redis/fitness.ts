@@ -11,9 +11,12 @@ export const person = (why: string): Unfit => ({ kind: 'unfit', why, until: 'per
 /** Answers of a server that is not in charge, or not any more: nothing was done, and the address leads to the one that is. */
 export const isElsewhere = (message: string): boolean => /^(MOVED|READONLY|MASTERDOWN|CLUSTERDOWN)\b/.test(message)
 
+/** Rights, a database, certificates: no waiting mends those. */
+const FOR_A_PERSON = /\b(WRONGPASS|NOAUTH|NOPERM)\b|invalid (username-)?password|DB index is out of range|certificate|wrong version number/i
+
 /** What a server, or the client that could not reach one, says when it refuses us. */
 export function refusal(name: string, message: string): Unfit {
   const why = `${name} cannot be used: ${message}`
-  if (/\b(WRONGPASS|NOAUTH|NOPERM)\b|invalid (username-)?password|DB index is out of range/i.test(message)) return person(why)
+  if (FOR_A_PERSON.test(message)) return person(why)
   return isElsewhere(message) ? elsewhere(why) : wait(why)
 }

@@ -1,11 +1,14 @@
 // The embedded ledger: the port in front of one thread that owns one file. Sends what waits as one batch; never touches the file itself.
 import { Worker } from 'node:worker_threads'
+import { oneClock } from '../core/one-clock.ts'
+import type { MoveTime } from '../core/step.ts'
+import { LEDGER_RULES } from '../limits.ts'
 import type { Clock, Ledger } from '../ports.ts'
 import type { Answer, Request, Said, Start, Told } from './messages.ts'
 
 export interface SqliteOptions {
   readonly file: string
-  /** The store's clock and the callers' alike: there is one process. */
+  /** The store's clock and the callers' alike: there is one process (see `core/one-clock.ts`). */
   readonly clock: Clock
   /** Entries kept beside the 35 days; all of them unless told. */
   readonly streamMax?: number
@@ -24,7 +27,7 @@ const BATCH_MAX = 512
  */
 export async function openSqliteLedger(options: SqliteOptions): Promise<Ledger> {
   const { file, clock, streamMax = null, lockWaitMs = 30_000, pagesMax = null } = options
-  const start: Start = { file, wallMs: wallMs(clock), streamMax, lockWaitMs, pagesMax }
+  const start: Start = { file, wallMs: Math.floor(clock.wallMs()), streamMax, lockWaitMs, pagesMax }
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: start })
   try {
     const said = await nextSaid(worker)
@@ -37,7 +40,7 @@ export async function openSqliteLedger(options: SqliteOptions): Promise<Ledger> 
 }
 
 interface Waiting {
-  readonly request: readonly [Request, number]
+  readonly request: readonly [Request, MoveTime]
   readonly resolve: (outcome: unknown) => void
   readonly reject: (cause: Error) => void
 }
@@ -46,6 +49,7 @@ function portTo(worker: Worker, clock: Clock): Ledger {
   const waiting: Waiting[] = []
   let inFlight: Waiting[] = []
   let stopped: string | null = null
+  const timeOf = oneClock(LEDGER_RULES)
   let closing: { readonly ended: Promise<void>; readonly end: () => void } | null = null
 
   const tell = (told: Told): void => worker.postMessage(told)
@@ -77,7 +81,7 @@ function portTo(worker: Worker, clock: Clock): Ledger {
         resolve({ kind: 'unavailable', why: stopped ?? 'the ledger is closed' } as T)
         return
       }
-      waiting.push({ request: [request, wallMs(clock)], resolve: outcome => resolve(outcome as T), reject })
+      waiting.push({ request: [request, timeOf(clock.wallMs(), clock.monotonicMs())], resolve: outcome => resolve(outcome as T), reject })
       // All that is asked in one turn of the event loop goes along.
       if (waiting.length === 1) queueMicrotask(send)
     })
@@ -119,5 +123,3 @@ function nextSaid(worker: Worker): Promise<Said> {
     worker.once('exit', () => reject(new Error("the ledger's thread ended before it was ready")))
   })
 }
-
-const wallMs = (clock: Clock): number => Math.floor(clock.wallMs())

@@ -1,5 +1,6 @@
 // What the ledger's thread is told and answers. Values only; both sides run the same build.
 import type { AdjustMove, Holder, ObserveMove, ReleaseMove, ReserveMove, SettleMove } from '../core/reservation.ts'
+import type { MoveTime } from '../core/step.ts'
 import type { Ledger } from '../ports.ts'
 
 type Argument<Method extends keyof Ledger> = Parameters<Ledger[Method]>[0]
@@ -19,8 +20,8 @@ export type Request =
   | { readonly kind: 'find'; readonly response: string }
   | { readonly kind: 'acknowledge'; readonly seq: number }
 
-/** Each request with the wall clock of its caller. */
-export type Told = { readonly kind: 'batch'; readonly requests: readonly (readonly [Request, number])[] } | { readonly kind: 'close' }
+/** Each request with the time at which it was asked. */
+export type Told = { readonly kind: 'batch'; readonly requests: readonly (readonly [Request, MoveTime])[] } | { readonly kind: 'close' }
 
 /** A bug in the ledger itself is carried as `threw`; everything else is an outcome. */
 export type Answer = { readonly kind: 'outcome'; readonly outcome: unknown } | { readonly kind: 'threw'; readonly why: string }

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert, assertNever } from '../core/assert.ts'
 import { ledgerOver, type ModelLedger } from '../core/ledger.ts'
-import { storeTime } from '../core/step.ts'
+import { type MoveTime, storeTime } from '../core/step.ts'
 import { expireAll } from '../core/sweep.ts'
 import { LEDGER_RULES } from '../limits.ts'
 import type { Answer, Request, Said, Start, Told } from './messages.ts'
@@ -56,9 +56,9 @@ function close({ lock, database }: Opened): void {
 }
 
 /** One step for all; if one of them breaks the ledger's own beliefs, each gets a step of its own, so that none is lost by another. */
-function answerAll(opened: Opened, requests: readonly (readonly [Request, number])[]): Answer[] {
+function answerAll(opened: Opened, requests: readonly (readonly [Request, MoveTime])[]): Answer[] {
   try {
-    return durably(opened, () => requests.map(([request, wallMs]) => ({ kind: 'outcome', outcome: answer(opened, request, wallMs) })))
+    return durably(opened, () => requests.map(([request, time]) => ({ kind: 'outcome', outcome: answer(opened, request, time) })))
   } catch (cause) {
     if (isStorageFault(cause)) {
       const outcome = { kind: 'unavailable', why: cause.message }
@@ -86,8 +86,7 @@ function durably<T>({ database, shelf }: Pick<Opened, 'database' | 'shelf'>, wor
   }
 }
 
-function answer({ ledger, shelf }: Opened, request: Request, wallMs: number): unknown {
-  const time = { storeClockMs: wallMs, callerWallMs: wallMs }
+function answer({ ledger, shelf }: Opened, request: Request, time: MoveTime): unknown {
   switch (request.kind) {
     case 'reserve':
       return ledger.reserve(request.move, time)
@@ -107,15 +106,15 @@ function answer({ ledger, shelf }: Opened, request: Request, wallMs: number): un
       return outcome
     }
     case 'read':
-      return ledger.read(request.lines, wallMs)
+      return ledger.read(request.lines, time.storeClockMs)
     case 'list':
-      return ledger.list(request.query, wallMs)
+      return ledger.list(request.query, time.storeClockMs)
     case 'reservations':
-      return ledger.reservations(request.query, wallMs)
+      return ledger.reservations(request.query, time.storeClockMs)
     case 'entries':
-      return ledger.entries(request.query, wallMs)
+      return ledger.entries(request.query, time.storeClockMs)
     case 'find':
-      return ledger.findByResponse(request.response, wallMs)
+      return ledger.findByResponse(request.response, time.storeClockMs)
     case 'acknowledge':
       return ledger.acknowledge(request.seq, time)
     default:

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { adjustingContract } from './adjusting.ts'
 import { balancesContract } from './balances.ts'
+import { clocksContract } from './clocks.ts'
 import { closingContract } from './closing.ts'
 import { exportingContract } from './exporting.ts'
 import type { MakeLedger } from './moves.ts'
@@ -9,6 +10,7 @@ import { observingContract } from './observing.ts'
 import { ALL_OUTCOMES, noting } from './outcomes.ts'
 import { repeatingContract } from './repeating.ts'
 import { reservingContract } from './reserving.ts'
+import { slidingContract } from './sliding.ts'
 import { streamContract } from './stream.ts'
 import { sweepingContract } from './sweeping.ts'
 import { versionsContract } from './versions.ts'
@@ -28,6 +30,8 @@ export function ledgerContract(name: string, fresh: MakeLedger): void {
     describe('windows and clocks', () => balancesContract(make))
     describe('observing and expiry', () => observingContract(make))
     describe('adjusting, arrears, answers that come later', () => adjustingContract(make))
+    describe('sliding windows', () => slidingContract(make))
+    describe('clocks that err', () => clocksContract(make))
     describe('sweeping and retention', () => sweepingContract(make))
     describe('reading, the stream, races', () => streamContract(make))
     describe('the exporter', () => exportingContract(make))

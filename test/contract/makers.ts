@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openMemoryLedger } from '../../src/memory/ledger.ts'
 import { openSqliteLedger } from '../../src/sqlite/ledger.ts'
-import { testClock } from './clock.ts'
+import { type TestClock, testClock } from './clock.ts'
 import type { MakeLedger } from './moves.ts'
 
 export const makeMemory: MakeLedger = async ({ streamMax }) => {
   const clock = testClock()
   const ledger = openMemoryLedger({ clock, streamMax })
-  return { ledger, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
+  return { ledger, ...turned(clock), close: () => ledger.close() }
 }
 
 /** In memory where the system has such a folder: these suites ask what is answered, others what is durable. */
@@ -25,5 +25,8 @@ export const makeSqlite: MakeLedger = async ({ streamMax }) => {
     await ledger.close()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { ledger, advance: clock.advance, nowMs: clock.wallMs, close }
+  return { ledger, ...turned(clock), close }
 }
+
+/** Store and callers have one clock. */
+const turned = ({ advance, turn, wallMs }: TestClock) => ({ advance, turnStore: turn, turnCallers: turn, nowMs: wallMs })

@@ -1,5 +1,5 @@
 // The oracle itself as the suites make it: the one ledger in memory that also knows what recovery asks of a store.
-import { createModelLedger } from '../../src/core/ledger.ts'
+import { createModelLedger, type ModelLedger } from '../../src/core/ledger.ts'
 import type { ReassertMove, ReassertOutcome } from '../../src/core/reservation.ts'
 import type { MoveTime } from '../../src/core/step.ts'
 import { LEDGER_RULES } from '../../src/limits.ts'
@@ -13,10 +13,12 @@ export interface Store extends LedgerUnderTest {
 
 export type MakeStore = (options: { readonly streamMax: number }) => Promise<Store>
 
-export const makeModel: MakeStore = async ({ streamMax }) => {
-  const clock = testClock()
-  const model = createModelLedger(LEDGER_RULES, streamMax)
-  const time = (): MoveTime => ({ storeClockMs: clock.wallMs(), callerWallMs: clock.wallMs() })
+export const makeModel: MakeStore = async ({ streamMax }) => modelOver(createModelLedger(LEDGER_RULES, streamMax))
+
+/** A model ledger, on a clock of the store and one of its callers. */
+export function modelOver(model: ModelLedger): Store {
+  const [clock, storeClock] = [testClock(), testClock()]
+  const time = (): MoveTime => ({ storeClockMs: storeClock.wallMs(), callerWallMs: clock.wallMs() })
   return {
     ledger: {
       reserve: async move => model.reserve(move, time()),
@@ -26,17 +28,22 @@ export const makeModel: MakeStore = async ({ streamMax }) => {
       observe: async move => model.observe(move, time()),
       adjust: async move => model.adjust(move, time()),
       sweep: async () => model.sweep(time()),
-      read: async lines => model.read(lines, clock.wallMs()),
-      list: async query => model.list(query, clock.wallMs()),
-      reservations: async query => model.reservations(query, clock.wallMs()),
-      entries: async query => model.entries(query, clock.wallMs()),
-      findByResponse: async response => model.findByResponse(response, clock.wallMs()),
+      read: async lines => model.read(lines, storeClock.wallMs()),
+      list: async query => model.list(query, storeClock.wallMs()),
+      reservations: async query => model.reservations(query, storeClock.wallMs()),
+      entries: async query => model.entries(query, storeClock.wallMs()),
+      findByResponse: async response => model.findByResponse(response, storeClock.wallMs()),
       acknowledge: async seq => model.acknowledge(seq, time()),
       close: async () => {},
     },
     reassert: async moves => moves.map(move => model.reassert(move, time())),
-    advance: clock.advance,
-    nowMs: clock.wallMs,
+    advance: ms => {
+      clock.advance(ms)
+      storeClock.advance(ms)
+    },
+    turnStore: storeClock.turn,
+    turnCallers: clock.turn,
+    nowMs: storeClock.wallMs,
     close: async () => {},
   }
 }

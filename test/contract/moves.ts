@@ -18,6 +18,9 @@ export interface LedgerUnderTest {
   readonly ledger: Ledger
   /** Moves the store's clock and the callers' wall clock together; negative steps them back. */
   advance(ms: number): void | Promise<void>
+  /** Turns the store's clock alone, or the callers' alone, while no time passes; an embedded ledger has one for both. */
+  turnStore(ms: number): void
+  turnCallers(ms: number): void
   /** The store's clock now, ms since the epoch (the clock itself, not its high-water mark). */
   nowMs(): number | Promise<number>
   close(): Promise<void>

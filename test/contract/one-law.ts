@@ -151,8 +151,8 @@ class Play {
         return
       case 'acknowledge': {
         const seq = Math.max(0, this.#stream.seq - command.behind)
-        await this.#everywhere(command, ledger => ledger.acknowledge(seq))
-        this.#stream.acknowledged(seq)
+        const { kind } = await this.#everywhere(command, ledger => ledger.acknowledge(seq))
+        if (kind === 'acknowledged') this.#stream.acknowledged(seq)
         return
       }
       case 'sweep':

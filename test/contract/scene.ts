@@ -9,6 +9,8 @@ import { holder, type LedgerUnderTest, type MakeLedger, reserveMove, SECOND } fr
 export interface Scene {
   readonly ledger: Ledger
   advance(ms: number): Promise<void>
+  turnStore(ms: number): void
+  turnCallers(ms: number): void
   /** Lets time pass as in a living installation: a witness beats every 3 s, so that no gap says that the store was away. */
   pass(ms: number): Promise<void>
   now(): Promise<number>
@@ -48,7 +50,7 @@ export async function leap({ advance, ledger }: Scene, ms: number): Promise<void
   await ledger.beat(WITNESS)
 }
 
-function sceneOf({ ledger, advance, nowMs }: LedgerUnderTest): Scene {
+function sceneOf({ ledger, advance, turnStore, turnCallers, nowMs }: LedgerUnderTest): Scene {
   const attempt = async (lines: readonly Line[], changes?: Partial<ReserveMove>) =>
     ledger.reserve(reserveMove(await nowMs(), lines, changes))
   const reservations = async (open: boolean): Promise<readonly ReservationRecord[]> => {
@@ -64,6 +66,8 @@ function sceneOf({ ledger, advance, nowMs }: LedgerUnderTest): Scene {
   }
   return {
     ledger,
+    turnStore,
+    turnCallers,
     advance: async ms => advance(ms),
     pass: async ms => {
       for (let left = ms; left > 0; left -= 3 * SECOND) {

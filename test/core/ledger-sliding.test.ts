@@ -1,135 +1,111 @@
-// Sliding windows against a list of charges kept in the plainest way: never over in any span, and nothing refused beyond a sixtieth.
+// Sliding windows of the model ledger, many times over, and how many buckets they keep.
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createModelLedger } from '../../src/core/ledger.ts'
-import type { Line, ReserveMove } from '../../src/core/reservation.ts'
-import { bucketMs } from '../../src/core/sliding.ts'
+import type { StoredBalance } from '../../src/core/balance.ts'
+import { ledgerOver } from '../../src/core/ledger.ts'
+import { createMapShelf } from '../../src/core/map-shelf.ts'
+import { addToBucket, type Bucket, bucketDeathMs, bucketIndex, bucketMs, dropDead, firstLiveBucket } from '../../src/core/sliding.ts'
 import { LEDGER_RULES } from '../../src/limits.ts'
-import { holder, line, mintId, settleMove, sliding, version } from '../contract/moves.ts'
+import type { Ledger } from '../../src/ports.ts'
+import { testClock } from '../contract/clock.ts'
+import { DAY, type MakeLedger } from '../contract/moves.ts'
+import { act, lengthMs, type Played, playSliding, STEADILY } from '../contract/sliding.ts'
 
-/** A charge as the plain list knows it: when it was admitted, and what it stands for now. */
-interface Charge {
-  readonly atMs: number
-  amount: bigint
-}
-
-type Act =
-  | { readonly kind: 'wait'; readonly ms: number }
-  | { readonly kind: 'reserve'; readonly amount: bigint }
-  /** Reserves what the plain list says is left, give or take. */
-  | { readonly kind: 'edge'; readonly beside: bigint }
-  | { readonly kind: 'settle'; readonly which: number; readonly percent: bigint }
-  | { readonly kind: 'limit'; readonly limit: bigint }
-  | { readonly kind: 'sweep' }
-
-const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 5, arbitrary: fc.nat({ max: 900 }).map(ms => ({ kind: 'wait', ms }) as const) },
-  { weight: 1, arbitrary: fc.nat({ max: 5_000 }).map(ms => ({ kind: 'wait', ms }) as const) },
-  { weight: 4, arbitrary: fc.bigInt(1n, 400n).map(amount => ({ kind: 'reserve', amount }) as const) },
-  { weight: 4, arbitrary: fc.bigInt(-3n, 3n).map(beside => ({ kind: 'edge', beside }) as const) },
-  {
-    weight: 5,
-    arbitrary: fc.tuple(fc.nat({ max: 20 }), fc.bigInt(0n, 150n)).map(([which, percent]) => ({ kind: 'settle', which, percent }) as const),
-  },
-  { weight: 1, arbitrary: fc.bigInt(300n, 1_500n).map(limit => ({ kind: 'limit', limit }) as const) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'sweep' } as const) },
-)
-
-/** Plays acts on a ledger with one sliding budget; streams older than 5 s settle at once. Answers how many reserves it took and refused. */
-function play(lengthMs: number, startMs: number, acts: readonly Act[]): { admitted: number; refused: number } {
-  const ledger = createModelLedger(LEDGER_RULES, 10)
-  const charges: Charge[] = []
-  const open: { move: ReserveMove; lines: readonly Line[]; charge: Charge }[] = []
-  const counts = { admitted: 0, refused: 0 }
-  let nowMs = startMs
-  let [limit, generation] = [1_000n, 1]
-  const time = () => ({ storeClockMs: nowMs, callerWallMs: nowMs })
-  /** What a span that ends now, open at its start, holds. */
-  const within = (spanMs: number): bigint =>
-    charges.filter(charge => charge.atMs > nowMs - spanMs && charge.atMs <= nowMs).reduce((sum, charge) => sum + charge.amount, 0n)
-
-  const settle = (index: number, percent: bigint): void => {
-    const [stream] = open.splice(index, 1)
-    if (stream === undefined) return
-    const actual = (stream.charge.amount * percent) / 100n
-    const outcome = ledger.settle(settleMove(stream.move, stream.lines, [actual]), time())
-    expect(outcome.kind).toBe(actual > stream.charge.amount ? 'settled-over' : 'settled')
-    stream.charge.amount = actual
-  }
-  const reserve = (amount: bigint): void => {
-    const lines = [line('s', amount, { window: sliding(lengthMs), limit, version: version(generation) })]
-    const move: ReserveMove = {
-      id: mintId(nowMs),
-      holder: holder(1),
-      alternatives: [lines],
-      deadlineMs: nowMs + 3_600_000,
-      notAfterMs: nowMs,
-      priceBook: '',
-    }
-    const outcome = ledger.reserve(move, time())
-    if (outcome.kind === 'reserved') {
-      counts.admitted += 1
-      const charge = { atMs: nowMs, amount }
-      charges.push(charge)
-      open.push({ move, lines, charge })
-      expect(within(lengthMs), `never over in the span that ends at ${nowMs}`).toBeLessThanOrEqual(limit)
-    } else {
-      counts.refused += 1
-      expect(outcome.kind).toBe('refused')
-      expect(within(lengthMs + bucketMs(lengthMs)) + amount, 'refused for what counts in a span longer by a sixtieth').toBeGreaterThan(
-        limit,
-      )
-    }
-  }
-  for (const act of acts) {
-    if (act.kind === 'wait') nowMs += act.ms
-    else if (act.kind === 'reserve') reserve(act.amount)
-    else if (act.kind === 'edge') {
-      const left = limit - within(lengthMs) + act.beside
-      if (left > 0n) reserve(left)
-    } else if (act.kind === 'settle') settle(open.length === 0 ? 0 : act.which % open.length, act.percent)
-    else if (act.kind === 'sweep') ledger.sweep(time())
-    else [limit, generation] = [act.limit, generation + 1]
-    while (open[0] !== undefined && nowMs - open[0].charge.atMs > 5_000) settle(0, 110n)
-  }
-  return counts
-}
-
-it('a sixtieth is a sixtieth: buckets are no wider, and at most 61 are alive', () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 1_000, max: 100_000_000 }), fc.integer({ min: 0, max: 2_000_000_000_000 }), (lengthMs, nowMs) => {
-      const width = bucketMs(lengthMs)
-      expect(width).toBeGreaterThanOrEqual(lengthMs / 60)
-      expect(width).toBeLessThan(lengthMs / 60 + 1)
-      const [first, last] = [Math.floor((nowMs - lengthMs) / width), Math.floor(nowMs / width)]
-      expect(last - first + 1).toBeLessThanOrEqual(61)
-    }),
-  )
-})
-
-it('2 s with streams of 5 s, settled late, over and under, the limit raised and lowered meanwhile', () => {
-  const total = { admitted: 0, refused: 0 }
-  fc.assert(
-    fc.property(fc.nat({ max: 100_000 }), fc.array(act, { minLength: 10, maxLength: 300, size: 'max' }), (offset, acts) => {
-      const counts = play(2_000, 1_778_000_000_000 + offset, acts)
-      total.admitted += counts.admitted
-      total.refused += counts.refused
-    }),
-    { numRuns: 300 },
-  )
-  expect(total.admitted).toBeGreaterThan(1_000)
-  expect(total.refused).toBeGreaterThan(1_000)
-})
-
-it('any length from 1 s on', () => {
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 1_000, max: 20_000 }),
-      fc.array(act, { minLength: 10, maxLength: 120, size: 'max' }),
-      (lengthMs, acts) => {
-        play(lengthMs, 1_778_000_000_123, acts)
+/** The model ledger over a shelf that looks at every balance that is put there. */
+const makeWatched =
+  (watch: (balance: StoredBalance) => void): MakeLedger =>
+  async ({ streamMax }) => {
+    const clock = testClock()
+    const shelf = createMapShelf(LEDGER_RULES, streamMax)
+    const watched = {
+      ...shelf,
+      putBalance: (id: string, balance: StoredBalance): void => {
+        watch(balance)
+        shelf.putBalance(id, balance)
       },
+    }
+    const model = ledgerOver(watched, LEDGER_RULES)
+    const time = () => ({ storeClockMs: clock.wallMs(), callerWallMs: clock.wallMs() })
+    const ledger: Partial<Ledger> = {
+      reserve: async move => model.reserve(move, time()),
+      settle: async move => model.settle(move, time()),
+      release: async move => model.release(move, time()),
+      sweep: async () => model.sweep(time()),
+      read: async lines => model.read(lines, clock.wallMs()),
+      reservations: async query => model.reservations(query, clock.wallMs()),
+      entries: async query => model.entries(query, clock.wallMs()),
+    }
+    const { advance, turn, wallMs } = clock
+    return { ledger: ledger as Ledger, advance, turnStore: turn, turnCallers: turn, nowMs: wallMs, close: async () => {} }
+  }
+
+it('any length from a second to 400 days, settled late, over and under, expired, the limit moved, with long silences', async () => {
+  const played: Played = { admitted: 0, refused: 0, late: 0 }
+  let most = 0
+  const make = makeWatched(({ buckets, reserved, spent, suspense }) => {
+    most = Math.max(most, buckets.length)
+    expect(buckets.length).toBeLessThanOrEqual(61)
+    const sum = (figure: 'reserved' | 'spent' | 'suspense') => buckets.reduce((total, bucket) => total + bucket[figure], 0n)
+    expect([reserved, spent, suspense]).toEqual([sum('reserved'), sum('spent'), sum('suspense')])
+    const indices = buckets.map(bucket => bucket.index)
+    expect(indices).toEqual([...new Set(indices)].sort((a, b) => a - b))
+  })
+  await fc.assert(
+    fc.asyncProperty(lengthMs, fc.array(act, { minLength: 20, maxLength: 150, size: 'max' }), (length, acts) =>
+      playSliding(make, length, acts, played),
     ),
-    { numRuns: 200 },
+    { numRuns: 400 },
+  )
+  expect(played.admitted).toBeGreaterThan(1_000)
+  expect(played.refused).toBeGreaterThan(1_000)
+  expect(played.late).toBeGreaterThan(100)
+  expect(most).toBeGreaterThan(8)
+})
+
+it('keeps 61 buckets at most where charges come all the time', async () => {
+  let most = 0
+  const make = makeWatched(({ buckets }) => {
+    most = Math.max(most, buckets.length)
+  })
+  await playSliding(make, DAY, STEADILY)
+  expect(most).toBe(61)
+})
+
+it('a bucket is a sixtieth of the span, counts while any of it lies in it, and dies at one instant', () => {
+  fc.assert(
+    fc.property(lengthMs, fc.nat({ max: 2_000_000_000_000 }), fc.integer({ min: -3, max: 3 }), (length, atMs, beside) => {
+      const width = bucketMs(length)
+      expect(width * 60 >= length && (width - 1) * 60 < length).toBe(true)
+      const index = bucketIndex(length, atMs)
+      expect(index * width <= atMs && atMs < (index + 1) * width).toBe(true)
+      const deathMs = bucketDeathMs(length, index)
+      // The last instant of the bucket is as old as the span then, or older.
+      expect(deathMs - ((index + 1) * width - 1)).toBeGreaterThan(length)
+      expect(deathMs - atMs).toBeLessThanOrEqual(length + width)
+      const nowMs = deathMs + beside
+      expect(index < firstLiveBucket(length, nowMs)).toBe(beside >= 0)
+      expect(bucketIndex(length, nowMs) - firstLiveBucket(length, nowMs) + 1).toBeLessThanOrEqual(61)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+it('what is dropped and what is left are what there was', () => {
+  const bucket = fc.record({
+    index: fc.nat({ max: 100 }),
+    reserved: fc.bigInt(0n, 9n),
+    spent: fc.bigInt(5n, 9n),
+    suspense: fc.bigInt(0n, 5n),
+  })
+  fc.assert(
+    fc.property(fc.array(bucket), fc.nat({ max: 12_000 }), (changes, nowMs) => {
+      let buckets: readonly Bucket[] = []
+      for (const { index, ...change } of changes) buckets = addToBucket(buckets, index, change)
+      const { live, dead } = dropDead(6_000, buckets, nowMs)
+      const sum = (figure: 'reserved' | 'spent' | 'suspense') => live.reduce((total, each) => total + each[figure], dead[figure])
+      for (const figure of ['reserved', 'spent', 'suspense'] as const)
+        expect(sum(figure)).toBe(changes.reduce((total, change) => total + change[figure], 0n))
+      expect(live.every(each => each.index >= firstLiveBucket(6_000, nowMs))).toBe(true)
+    }),
   )
 })

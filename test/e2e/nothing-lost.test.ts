@@ -120,10 +120,10 @@ describe('a call that ends badly', () => {
 })
 
 /** All that was ever reserved on each budget, as the ledger's own stream tells it. */
-async function reservedOf({ redisUrl }: World): Promise<ReadonlyMap<string, bigint>> {
-  if (redisUrl === null) throw new Error('the world has no Redis')
+async function reservedOf({ redis }: World): Promise<ReadonlyMap<string, bigint>> {
+  if (redis === null) throw new Error('the world has no Redis')
   const clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
-  const ledger = await openRedisLedger({ url: redisUrl, name: 'default', clock, timer: systemTimer, streamMax: 200_000 })
+  const ledger = await openRedisLedger({ url: redis.url, name: 'default', clock, timer: systemTimer, streamMax: 200_000 })
   const sums = new Map<string, bigint>()
   try {
     for (let afterSeq = 0; ; ) {

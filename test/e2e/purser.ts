@@ -29,6 +29,8 @@ export interface Purser {
   readonly httpPort: number
   budgets(): Promise<BudgetRow[]>
   openReservations(): Promise<number>
+  /** Open reservations, by the holder that has them. */
+  openByHolder(): Promise<ReadonlyMap<string, number>>
   /** The sum over all label sets of a metric that match `labels`; 0 where there is none. */
   metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>
   metricsText(): Promise<string>
@@ -43,6 +45,8 @@ export interface PurserSetting {
   readonly ledger: string
   readonly ledgerName?: string
   readonly drainSeconds?: number
+  /** The port of one that died, so that Envoy finds its successor there. */
+  readonly grpcPort?: number
   readonly flags?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly launcher?: readonly string[]
@@ -50,7 +54,7 @@ export interface PurserSetting {
 
 /** Starts one replica and resolves when it says that it is ready and `/readyz` agrees. */
 export async function startPurser(setting: PurserSetting): Promise<Purser> {
-  const [grpcPort, httpPort] = [await freePort(), await freePort()]
+  const [grpcPort, httpPort] = [setting.grpcPort ?? (await freePort()), await freePort()]
   const args = ['serve', '--policies', setting.policies, '--ledger', setting.ledger]
   args.push('--grpc-listen', `127.0.0.1:${grpcPort}`, '--http-listen', `127.0.0.1:${httpPort}`)
   if (setting.ledgerName !== undefined) args.push('--ledger-name', setting.ledgerName)
@@ -84,6 +88,13 @@ export async function startPurser(setting: PurserSetting): Promise<Purser> {
     grpcPort,
     httpPort,
     budgets: async () => await pages<BudgetRow>('/v1/budgets', 'budgets'),
+    openByHolder: async () => {
+      const counts = new Map<string, number>()
+      for (const { holder } of await pages<{ readonly holder: string }>('/v1/reservations?open=true', 'reservations')) {
+        counts.set(holder, (counts.get(holder) ?? 0) + 1)
+      }
+      return counts
+    },
     openReservations: async () => (await pages<unknown>('/v1/reservations?open=true', 'reservations')).length,
     metricsText,
     metric: async (name, labels = {}) => sumOf(await metricsText(), name, labels),

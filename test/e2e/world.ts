@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseDecimalUp } from '../../src/core/money.ts'
-import { RedisServer } from '../redis/server.ts'
+import { RedisServer, type ServerOptions } from '../redis/server.ts'
 import { type Envoy, type EnvoySetting, startEnvoy } from './envoy.ts'
 import { type PolicyFolder, policyFolder } from './policies.ts'
 import { type BudgetRow, type Purser, type PurserSetting, startPurser } from './purser.ts'
@@ -15,6 +15,7 @@ export interface World {
   readonly policies: PolicyFolder
   /** Null for a ledger without Redis. */
   readonly redisUrl: string | null
+  readonly redis: RedisServer | null
   /** Any replica: they show the same. */
   readonly purser: Purser
   stop(): Promise<void>
@@ -25,7 +26,13 @@ export interface WorldSetting {
   readonly replicas: number
   readonly objects: readonly unknown[]
   readonly providerPort: number
+  /** Of the Redis, where there is one. */
+  readonly server?: ServerOptions
   readonly purser?: Partial<PurserSetting>
+  /** More of the command line of redis-server. */
+  readonly redisArgs?: readonly string[]
+  /** What replicas call instead of the server itself, a relay say; made when the server is there. */
+  readonly redisUrl?: (server: RedisServer) => Promise<string>
   readonly envoy?: Partial<EnvoySetting>
 }
 
@@ -37,7 +44,9 @@ export async function startWorld(setting: WorldSetting): Promise<World> {
   try {
     const policies = policyFolder(setting.objects)
     endings.push(() => policies.remove())
-    const ledger = await startLedger(setting.ledger, endings)
+    const redis = setting.ledger === 'redis' ? await RedisServer.start(setting.redisArgs, setting.server) : null
+    endings.push(() => redis?.stop())
+    const ledger = redis === null ? newFile(endings) : ((await setting.redisUrl?.(redis)) ?? redis.url)
     const pursers = await Promise.all(
       Array.from({ length: setting.replicas }, async () => {
         const purser = await startPurser({ policies: policies.path, ledger, drainSeconds: 1, ...setting.purser })
@@ -50,19 +59,14 @@ export async function startWorld(setting: WorldSetting): Promise<World> {
     endings.push(() => envoy.stop())
     const [purser] = pursers
     if (purser === undefined) throw new Error('a world has at least one replica')
-    return { envoy, pursers, policies, redisUrl: ledger.startsWith('redis:') ? ledger : null, purser, stop }
+    return { envoy, pursers, policies, redisUrl: redis === null ? null : ledger, redis, purser, stop }
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-async function startLedger(kind: WorldSetting['ledger'], endings: (() => Promise<unknown> | unknown)[]): Promise<string> {
-  if (kind === 'redis') {
-    const redis = await RedisServer.start()
-    endings.push(() => redis.stop())
-    return redis.url
-  }
+function newFile(endings: (() => unknown)[]): string {
   const folder = mkdtempSync(join(tmpdir(), 'purser-ledger-'))
   endings.push(() => rmSync(folder, { recursive: true, force: true }))
   return `sqlite:${join(folder, 'ledger.db')}`

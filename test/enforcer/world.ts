@@ -13,7 +13,7 @@ import { Lifecycle } from '../../src/enforcer/lifecycle.ts'
 import { loadObjects } from '../../src/files/load.ts'
 import { PARTITION_BYTES_MAX } from '../../src/limits.ts'
 import { openMemoryLedger } from '../../src/memory/ledger.ts'
-import type { Ledger, PolicySource } from '../../src/ports.ts'
+import type { Clock, Ledger, PolicySource } from '../../src/ports.ts'
 import { createPriceSource } from '../../src/prices/source.ts'
 import { systemRandom, systemTimer } from '../../src/system.ts'
 import { type SilentTelemetry, silentTelemetry } from './silent-telemetry.ts'
@@ -32,14 +32,14 @@ export interface World {
 
 export const NOW: number = Date.parse('2026-11-24T12:00:00Z')
 
-/** `policies`: YAML. `wrap` may stand between the enforcer and its ledger. */
-export async function openWorld(policies: string, wrap: (ledger: Ledger) => Ledger = ledger => ledger): Promise<World> {
+/** `policies`: YAML. `wrap` may stand between the enforcer and its ledger, or give another one, which `balance` does not see. */
+export async function openWorld(policies: string, wrap: (ledger: Ledger, clock: Clock) => Ledger = ledger => ledger): Promise<World> {
   let nowMs = NOW
   const clock = { wallMs: () => nowMs, monotonicMs: () => nowMs }
   const source = await policySource(policies)
   const ledger = openMemoryLedger({ clock })
   const telemetry = silentTelemetry()
-  const seen = wrap(ledger)
+  const seen = wrap(ledger, clock)
   const identity = { defaultNamespace: 'default', requireKey: false, trustedHeaders: [], trustXfcc: false, jwtPayloadKey: null }
   const prices = createPriceSource(() => source.current().priceLists)
   const enforcer = createEnforcer({

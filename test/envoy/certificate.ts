@@ -7,16 +7,24 @@ import { join } from 'node:path'
 const SEQUENCE = 0x30
 const ecdsaSha256 = (): Buffer => der(SEQUENCE, oid('2a8648ce3d040302'))
 
-/** For `localhost`, from yesterday until tomorrow, as PEM files in a folder of its own. */
-export function certificateFiles(): { readonly cert: string; readonly key: string; remove(): void } {
+/** For `localhost` (and 127.0.0.1 where asked), from yesterday until tomorrow, as PEM files in a folder of its own. */
+export function certificateFiles({ loopback = false }: { readonly loopback?: boolean } = {}): {
+  readonly cert: string
+  readonly key: string
+  remove(): void
+} {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = der(SEQUENCE, der(0x31, der(SEQUENCE, oid('550403'), der(0x0c, Buffer.from('localhost')))))
   const day = 86_400_000
   const extensions = der(
     SEQUENCE,
-    // basicConstraints: an authority; subjectAltName: DNS localhost.
+    // basicConstraints: an authority; subjectAltName: DNS localhost, IP 127.0.0.1.
     der(SEQUENCE, oid('551d13'), der(0x04, der(SEQUENCE, der(0x01, Buffer.from([0xff]))))),
-    der(SEQUENCE, oid('551d11'), der(0x04, der(SEQUENCE, der(0x82, Buffer.from('localhost'))))),
+    der(
+      SEQUENCE,
+      oid('551d11'),
+      der(0x04, der(SEQUENCE, der(0x82, Buffer.from('localhost')), ...(loopback ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []))),
+    ),
   )
   const body = der(
     SEQUENCE,

@@ -1,11 +1,11 @@
 // A real Cluster of three primaries and a replica each, for one test file; gone afterwards. It can lose nodes and move slots.
 import { expect, vi } from 'vitest'
-import { freePort, RedisServer, type ServerOptions } from './server.ts'
+import { RedisServer, type ServerOptions, startAll } from './server.ts'
 
 const PRIMARIES = 3
 const SLOTS = 16_384
 /** How long a node must be silent before the others count it as failed. */
-export const NODE_TIMEOUT_MS = 1_000
+const NODE_TIMEOUT_MS = 1_000
 const SOON = { timeout: 20_000, interval: 50 }
 
 export class Cluster {
@@ -17,31 +17,28 @@ export class Cluster {
 
   /** Resolves when every node knows all others, all slots are served and all replicas follow. */
   static async start(options: ServerOptions = {}): Promise<Cluster> {
-    const nodes = await Promise.all(
-      Array.from({ length: 2 * PRIMARIES }, async (_, index) => {
-        const bus = await freePort()
-        const node = await RedisServer.start([...FIXED, '--cluster-port', `${bus}`], options)
-        await node.command('CLUSTER', 'SET-CONFIG-EPOCH', `${index + 1}`)
-        return { node, bus }
-      }),
-    )
-    const cluster = new Cluster(nodes.map(({ node }) => node))
-    const [first, ...others] = nodes
-    for (const { node } of others) await node.command('CLUSTER', 'MEET', '127.0.0.1', `${first?.node.port}`, `${first?.bus}`)
-    for (const [index, node] of cluster.nodes.slice(0, PRIMARIES).entries()) {
-      const from = Math.floor((index * SLOTS) / PRIMARIES)
-      await node.command('CLUSTER', 'ADDSLOTSRANGE', `${from}`, `${Math.floor(((index + 1) * SLOTS) / PRIMARIES) - 1}`)
+    const starting = Array.from({ length: 2 * PRIMARIES }, () => RedisServer.start(FIXED, { ...options, isClusterNode: true }))
+    const cluster = new Cluster(await startAll(starting))
+    try {
+      await cluster.#create()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
     }
-    await cluster.#all(async node => expect(await node.command('CLUSTER', 'INFO')).toContain(`cluster_known_nodes:${2 * PRIMARIES}`))
-    for (const [index, node] of cluster.nodes.slice(PRIMARIES).entries()) {
-      await node.command('CLUSTER', 'REPLICATE', String(await cluster.nodes[index]?.command('CLUSTER', 'MYID')))
-    }
-    await cluster.settled()
-    return cluster
   }
 
   get url(): string {
     return `redis+cluster://${this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`
+  }
+
+  /** Brings back what is dead or stopped. */
+  async heal(): Promise<void> {
+    for (const node of this.nodes) {
+      node.thaw()
+      if (!node.isUp) await node.up()
+    }
+    await this.settled()
   }
 
   /** Resolves when all nodes that live agree that all is well, and every replica follows. */
@@ -53,15 +50,23 @@ export class Cluster {
     })
   }
 
-  /** The primary that serves a key, as the first other node that answers sees it. */
+  /** The primary that serves a key, as the first node that answers sees it. */
   async ownerOf(key: string): Promise<RedisServer> {
+    return (await this.#serving(key))[0]
+  }
+
+  async replicaOf(key: string): Promise<RedisServer> {
+    return (await this.#serving(key))[1]
+  }
+
+  async #serving(key: string): Promise<[RedisServer, RedisServer]> {
     for (const node of this.nodes) {
-      const ranges = await node.command('CLUSTER', 'SLOTS').catch(() => null)
+      const ranges = await within(500, node.command('CLUSTER', 'SLOTS'))
       if (!Array.isArray(ranges)) continue
       const slot = Number(await node.command('CLUSTER', 'KEYSLOT', key))
-      const range = ranges.find(([from, to]) => Number(from) <= slot && slot <= Number(to))
-      const owner = this.nodes.find(({ port }) => port === Number(range?.[2]?.[1]))
-      if (owner !== undefined) return owner
+      const range = (ranges as [number, number, ...[string, number][]][]).find(([from, to]) => from <= slot && slot <= to)
+      const [owner, replica] = (range?.slice(2) ?? []).map(at => this.nodes.find(({ port }) => Array.isArray(at) && port === at[1]))
+      return [owner ?? node, replica ?? node]
     }
     throw new Error('no node of the Cluster answers')
   }
@@ -96,6 +101,24 @@ export class Cluster {
     await Promise.all(this.nodes.map(node => node.stop()))
   }
 
+  async #create(): Promise<void> {
+    const [first] = this.nodes
+    for (const [index, node] of this.nodes.entries()) {
+      await node.command('CLUSTER', 'SET-CONFIG-EPOCH', `${index + 1}`)
+      if (node !== first) await first?.command('CLUSTER', 'MEET', '127.0.0.1', `${node.port}`, `${node.busPort}`)
+    }
+    const [primaries, replicas] = [this.nodes.slice(0, PRIMARIES), this.nodes.slice(PRIMARIES)]
+    for (const [index, node] of primaries.entries()) {
+      const [from, end] = [index, index + 1].map(at => Math.floor((at * SLOTS) / PRIMARIES))
+      await node.command('CLUSTER', 'ADDSLOTSRANGE', `${from}`, `${Number(end) - 1}`)
+    }
+    await this.#all(async node => expect(await node.command('CLUSTER', 'INFO')).toContain(`cluster_known_nodes:${2 * PRIMARIES}`))
+    for (const [index, node] of replicas.entries()) {
+      await node.command('CLUSTER', 'REPLICATE', String(await primaries[index]?.command('CLUSTER', 'MYID')))
+    }
+    await this.settled()
+  }
+
   async #all(holds: (node: RedisServer) => Promise<void>): Promise<void> {
     await vi.waitFor(async () => {
       await Promise.all(this.nodes.filter(node => node.isUp).map(holds))
@@ -103,7 +126,11 @@ export class Cluster {
   }
 }
 
+/** Null where it fails, or takes longer. */
+const within = (ms: number, answer: Promise<unknown>): Promise<unknown> =>
+  Promise.race([answer.catch(() => null), new Promise(resolve => setTimeout(resolve, ms, null))])
+
 const FIXED = [
-  ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
+  ...['--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`],
   ...['--repl-diskless-sync-delay', '0'],
 ]

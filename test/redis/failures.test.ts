@@ -5,6 +5,7 @@ import type { Clock, Ledger } from '../../src/ports.ts'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
 import { systemTimer } from '../../src/system.ts'
 import { holder, LIFETIME, line, mintId, releaseMove, reserveMove, settleMove } from '../contract/moves.ts'
+import { FakeSentinel } from './fake-sentinel.ts'
 import { Relay } from './relay.ts'
 import { freePort, RedisServer } from './server.ts'
 
@@ -113,6 +114,22 @@ describe('a server that stalls', () => {
       await relayed.close()
       await relay.stop()
     }
+  })
+})
+
+describe('a server under Sentinel', () => {
+  it('is found again where news of a failover come while a connection is being made', async () => {
+    const sentinel = await FakeSentinel.start(server.port)
+    const led = await open(sentinel.url)
+    await sentinel.listenedTo()
+    const asked = sentinel.hold()
+    await server.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await asked
+    sentinel.announce()
+    sentinel.letGo()
+    await vi.waitFor(async () => expect((await led.reserve(reserveMove(Date.now(), [line('a', 1n)]))).kind).toBe('reserved'), BACK)
+    await led.close()
+    await sentinel.stop()
   })
 })
 

@@ -1,8 +1,8 @@
-// Reserves that go on while something happens to the servers, and what must hold of them whatever it was.
+// Moves that go on while something happens to the servers, and what must hold of them whatever it was.
 import { expect, vi } from 'vitest'
 import type { Line, ReserveMove, ReserveOutcome } from '../../src/core/reservation.ts'
 import type { Ledger } from '../../src/ports.ts'
-import { line, releaseMove, reserveMove } from '../contract/moves.ts'
+import { line, releaseMove, reserveMove, settleMove } from '../contract/moves.ts'
 
 const LANES = 4
 const LIMIT = { limit: 1_000_000_000n }
@@ -15,17 +15,20 @@ interface Reserved {
   readonly endedMs: number
 }
 
-/** Reserves in several lanes until it is stopped. Times are of `performance.now()`. */
+/** Reserves in several lanes until it is stopped, and settles every other one where asked. Times are of `performance.now()`. */
 export class Flow {
   readonly #ledger: Ledger
   readonly #lines: readonly Line[]
+  readonly #settles: boolean
   readonly #done: Reserved[] = []
+  readonly #settled = new Set<ReserveMove>()
   readonly #lanes: readonly Promise<void>[]
   #stopped = false
 
   /** Of budgets of its own, by `name`. */
-  constructor(ledger: Ledger, name: string) {
+  constructor(ledger: Ledger, name: string, { settles = false }: { readonly settles?: boolean } = {}) {
     this.#ledger = ledger
+    this.#settles = settles
     this.#lines = [line(name, 1n, LIMIT), line(`${name}-too`, 3n, LIMIT)]
     this.#lanes = Array.from({ length: LANES }, () => this.#lane())
   }
@@ -37,6 +40,11 @@ export class Flow {
       if (first === undefined) throw new Error(`nothing admitted; the last said ${JSON.stringify(this.#done.at(-1)?.outcome)}`)
       return first.endedMs
     }, SOON)
+  }
+
+  /** How many were admitted of those that began between two times. */
+  admittedBetween(fromMs: number, toMs: number): number {
+    return this.#done.filter(({ outcome, startedMs }) => startedMs > fromMs && startedMs < toMs && isAdmitted(outcome)).length
   }
 
   /** Ends it. Every answer was an admission or `unavailable`; answers the longest that one of them took, in ms. */
@@ -53,7 +61,8 @@ export class Flow {
     const admitted = this.#done.filter(({ outcome }) => isAdmitted(outcome))
     const unknown = this.#done.filter(({ outcome }) => !isAdmitted(outcome))
     for (const { move } of unknown) await this.#released(ledger, move, ['released', 'tombstoned', 'already-released'])
-    const reserved = BigInt(admitted.length)
+    const spent = BigInt(this.#settled.size)
+    const reserved = BigInt(admitted.length) - spent
     const read = await vi.waitFor(async () => {
       const answer = await ledger.read(this.#lines)
       expect(answer.kind).toBe('read')
@@ -61,11 +70,13 @@ export class Flow {
     }, SOON)
     expect(read).toMatchObject({
       value: [
-        { reserved, spent: 0n },
-        { reserved: 3n * reserved, spent: 0n },
+        { reserved, spent, suspense: 0n },
+        { reserved: 3n * reserved, spent: 2n * spent, suspense: 0n },
       ],
     })
-    for (const { move } of admitted) await this.#released(ledger, move, ['released', 'already-released'])
+    for (const { move } of admitted) {
+      await this.#released(ledger, move, this.#settled.has(move) ? ['already-settled'] : ['released', 'already-released'])
+    }
   }
 
   /** Again and again until it is answered, as the enforcer does. */
@@ -78,12 +89,24 @@ export class Flow {
     expect(kinds).toContain(kind)
   }
 
+  /** Of the second budget a unit is left. */
+  async #settle(move: ReserveMove): Promise<void> {
+    const kind = await vi.waitFor(async () => {
+      const outcome = await this.#ledger.settle(settleMove(move, this.#lines, [1n, 2n]))
+      expect(outcome.kind).not.toBe('unavailable')
+      return outcome.kind
+    }, SOON)
+    expect(['settled', 'already-settled']).toContain(kind)
+    this.#settled.add(move)
+  }
+
   async #lane(): Promise<void> {
     while (!this.#stopped) {
       const move = reserveMove(Date.now(), this.#lines)
       const startedMs = performance.now()
       const outcome = await this.#ledger.reserve(move)
       this.#done.push({ move, outcome, startedMs, endedMs: performance.now() })
+      if (this.#settles && isAdmitted(outcome) && this.#done.length % 2 === 0) await this.#settle(move)
       await new Promise(resolve => setTimeout(resolve, 2))
     }
   }

@@ -9,14 +9,19 @@ let made = 0
 /** `server` is whatever has a `url` by then: a suite is put together before its server runs. */
 export function makeRedis(server: Pick<RedisLedgerOptions, 'url' | 'tls' | 'guarded'>): MakeStore {
   return async ({ streamMax }) => {
-    const clock = testClock()
+    const [clock, storeClock] = [testClock(), testClock()]
     made += 1
     const { url, tls, guarded } = server
     const ledger = await openRedisLedger({
-      ...{ url, name: `fresh-${made}`, clock, timer: systemTimer, streamMax, storeClockMs: clock.wallMs },
+      ...{ url, name: `fresh-${made}`, clock, timer: systemTimer, streamMax, storeClockMs: storeClock.wallMs },
       ...(tls === undefined ? {} : { tls }),
       ...(guarded === undefined ? {} : { guarded }),
     })
-    return { ledger, reassert: ledger.reassert, advance: clock.advance, nowMs: clock.wallMs, close: () => ledger.close() }
+    const advance = (ms: number): void => {
+      clock.advance(ms)
+      storeClock.advance(ms)
+    }
+    const [turnStore, turnCallers] = [storeClock.turn, clock.turn]
+    return { ledger, reassert: ledger.reassert, advance, turnStore, turnCallers, nowMs: storeClock.wallMs, close: () => ledger.close() }
   }
 }
