@@ -7,7 +7,7 @@ import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from '../e2
 import { until } from '../e2e/until.ts'
 import { nano, rowOf, settled, startWorld, type World } from '../e2e/world.ts'
 import { Relay } from '../redis/relay.ts'
-import { startTraffic, type Traffic, wholeOf } from './traffic.ts'
+import { startTraffic, storyOf, type Traffic } from './traffic.ts'
 
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'always']
 const STREAMS = 50
@@ -71,7 +71,7 @@ async function expectExact(): Promise<void> {
   const rows = await settled(world.purser, 60_000)
   const billed = await provider.billed()
   const expired = await Promise.all(world.pursers.map(purser => purser.metric('purser_reservations_closed_total', { how: 'expired' })))
-  console.log(`billed $${Number(billed) / 1e9} in ${traffic === null ? 0 : wholeOf(traffic.answers).length} streams and some calls`)
+  console.log(`billed $${Number(billed) / 1e9}; ${traffic === null ? 'no streams' : storyOf(traffic.answers)}`)
   expect(expired).toEqual(world.pursers.map(() => 0))
   for (const level of LEVELS) {
     const { spent, suspense, reserved, overrun } = rowOf(rows, level)

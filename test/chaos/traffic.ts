@@ -42,3 +42,13 @@ export function startTraffic(port: number, clients: number, maxTokens = 1_000): 
 
 export const wholeOf = (answers: readonly Answer[]): readonly Answer[] =>
   answers.filter(({ status, end }) => status === 200 && end === 'whole')
+
+/** How many ended how, for the reader of the test's output. */
+export function storyOf(answers: readonly Answer[]): string {
+  const counts = new Map<string, number>()
+  for (const { status, end, headers } of answers) {
+    const word = `${status} ${headers['x-purser-reason'] ?? end}`
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  return [...counts].map(([word, count]) => `${count} x ${word}`).join(', ')
+}

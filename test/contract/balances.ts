@@ -40,7 +40,7 @@ export function balancesContract(make: MakeLedger): void {
     }))
 
   it('slides: what was admitted counts for the span, then no longer', () =>
-    scene(make, async ({ ledger, admit, attempt, balance, pass }) => {
+    scene(make, async ({ ledger, admit, attempt, balance, pass, entries }) => {
       const window = sliding(MINUTE)
       const open = line('s', 600n, { window })
       const move = await admit([open])
@@ -57,6 +57,9 @@ export function balancesContract(make: MakeLedger): void {
       await admit([line('s', 850n, { window })])
       expect(await ledger.settle(settleMove(move, [open], [700n]))).toMatchObject({ kind: 'settled-over', overrun: [100n] })
       expect(await balance(open)).toMatchObject({ reserved: 1_000n, spent: 0n, overrun: 0n, available: 0n })
+      // Only the stream tells of it, and that it moved nothing.
+      const nothing = { reserved: 0n, spent: 0n, suspense: 0n, overrun: 0n }
+      expect((await entries()).at(-1)).toMatchObject({ what: 'settled-over', lines: [{ amount: 700n, moved: nothing }] })
     }))
 
   it('dates a sliding charge by its admission, not by its settlement', () =>

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Line, ReserveOutcome } from '../../src/core/reservation.ts'
 import type { Window } from '../../src/core/window.ts'
 import { CLOCK_SKEW_MS } from '../../src/limits.ts'
-import { DAY, HOUR, line, type MakeLedger, MINUTE, releaseMove, SECOND, settleMove, sliding } from './moves.ts'
+import { adjustMove, DAY, HOUR, line, type MakeLedger, MINUTE, observeMove, releaseMove, SECOND, settleMove, sliding } from './moves.ts'
 import { type Scene, scene, WITNESS } from './scene.ts'
 
 const MONTH_END = Date.UTC(2026, 5, 1)
@@ -43,6 +43,9 @@ export function clocksContract(make: MakeLedger): void {
           for (const window of [MAY, JUNE]) expect(await at.attempt([inMonth(window, 1n)])).toEqual(isSkewed)
           expect(await at.ledger.settle(settleMove(open, lines, [1n, 1n]))).toEqual(isSkewed)
           expect(await at.ledger.release(releaseMove(other, lines))).toEqual(isSkewed)
+          expect(await at.ledger.observe(observeMove(open.holder, [open, [1n, 1n]]))).toEqual(isSkewed)
+          expect(await at.ledger.adjust(adjustMove(open, 1n))).toEqual(isSkewed)
+          expect(await at.ledger.acknowledge(1)).toEqual(isSkewed)
           expect(await at.ledger.beat(WITNESS)).toEqual(isSkewed)
           expect(await at.ledger.sweep()).toEqual(isSkewed)
           at[turn](off > 0 ? -off - SECOND : -off)

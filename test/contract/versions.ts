@@ -146,7 +146,7 @@ export function versionsContract(make: MakeLedger): void {
     }))
 
   it('believes no older version while refusals still present the newer one, and believes it 60 s after the last of them', () =>
-    scene(make, async ({ admit, attempt, balance, pass }) => {
+    scene(make, async ({ admit, attempt, balance, pass, entries }) => {
       const newer = { limit: 100n, version: version(7) }
       const older = { limit: 300n, version: version(2) }
       await admit([line('a', 100n, newer)])
@@ -155,6 +155,8 @@ export function versionsContract(make: MakeLedger): void {
         expect(await attempt([line('a', 1n, newer)])).toMatchObject({ kind: 'refused' })
       }
       expect(await attempt([line('a', 1n, older)])).toMatchObject({ kind: 'refused', lines: [{ balance: { limit: 100n } }] })
+      // That a limit is still in use is noted, and not told.
+      expect(await entries()).toHaveLength(1)
       await pass(54 * SECOND)
       expect(await attempt([line('a', 1n, older)])).toMatchObject({ kind: 'refused' })
       expect(await balance(line('a', 0n))).toMatchObject({ limit: 100n })

@@ -6,8 +6,7 @@ import { ledgerOver } from '../../src/core/ledger.ts'
 import { createMapShelf } from '../../src/core/map-shelf.ts'
 import { addToBucket, type Bucket, bucketDeathMs, bucketIndex, bucketMs, dropDead, firstLiveBucket } from '../../src/core/sliding.ts'
 import { LEDGER_RULES } from '../../src/limits.ts'
-import type { Ledger } from '../../src/ports.ts'
-import { testClock } from '../contract/clock.ts'
+import { modelOver } from '../contract/model.ts'
 import { DAY, type MakeLedger } from '../contract/moves.ts'
 import { act, lengthMs, type Played, playSliding, STEADILY } from '../contract/sliding.ts'
 
@@ -15,7 +14,6 @@ import { act, lengthMs, type Played, playSliding, STEADILY } from '../contract/s
 const makeWatched =
   (watch: (balance: StoredBalance) => void): MakeLedger =>
   async ({ streamMax }) => {
-    const clock = testClock()
     const shelf = createMapShelf(LEDGER_RULES, streamMax)
     const watched = {
       ...shelf,
@@ -24,19 +22,7 @@ const makeWatched =
         shelf.putBalance(id, balance)
       },
     }
-    const model = ledgerOver(watched, LEDGER_RULES)
-    const time = () => ({ storeClockMs: clock.wallMs(), callerWallMs: clock.wallMs() })
-    const ledger: Partial<Ledger> = {
-      reserve: async move => model.reserve(move, time()),
-      settle: async move => model.settle(move, time()),
-      release: async move => model.release(move, time()),
-      sweep: async () => model.sweep(time()),
-      read: async lines => model.read(lines, clock.wallMs()),
-      reservations: async query => model.reservations(query, clock.wallMs()),
-      entries: async query => model.entries(query, clock.wallMs()),
-    }
-    const { advance, turn, wallMs } = clock
-    return { ledger: ledger as Ledger, advance, turnStore: turn, turnCallers: turn, nowMs: wallMs, close: async () => {} }
+    return modelOver(ledgerOver(watched, LEDGER_RULES))
   }
 
 it('any length from a second to 400 days, settled late, over and under, expired, the limit moved, with long silences', async () => {

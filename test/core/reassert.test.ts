@@ -96,11 +96,30 @@ it('forgets what is older than any record, and holds no deadline beyond an hour'
 
 it('counts as a beat of its holder', () => {
   const ledger = fresh()
-  ledger.beat(holder(2), at(NOW))
-  reassert(ledger, reassertMove(NOW, [line('a', 1n)]), NOW)
-  for (let ms = NOW; ms <= NOW + 15 * SECOND; ms += 3 * SECOND) ledger.beat(holder(2), at(ms))
-  expect(ledger.sweep(at(NOW + 15 * SECOND))).toMatchObject({ expired: 0 })
-  expect(ledger.sweep(at(NOW + 15 * SECOND + 1))).toMatchObject({ expired: 1 })
+  const others = (fromMs: number, toMs: number): void => {
+    for (let ms = fromMs; ms <= toMs; ms += 3 * SECOND) ledger.beat(holder(2), at(ms))
+  }
+  others(NOW, NOW + 9 * SECOND)
+  reassert(ledger, reassertMove(NOW + 9 * SECOND, [line('a', 1n)]), NOW + 9 * SECOND)
+  others(NOW + 9 * SECOND, NOW + 24 * SECOND)
+  expect(ledger.sweep(at(NOW + 24 * SECOND))).toMatchObject({ expired: 0 })
+  expect(ledger.sweep(at(NOW + 24 * SECOND + 1))).toMatchObject({ expired: 1 })
+})
+
+it('keeps a calendar window, however long it has ended, while something is reserved in it', () => {
+  const ledger = fresh()
+  const window = hourOf(NOW)
+  const endMs = window.kind === 'calendar' ? window.endMs : 0
+  const lines = [line('h', 5n, { window })]
+  ledger.reserve(reserveMove(NOW, lines), at(NOW))
+  ledger.sweep(at(NOW + HOUR))
+  const late = endMs + 2 * HOUR - 10 * MINUTE
+  const move = reassertMove(NOW, lines, { deadlineMs: late + HOUR })
+  expect(reassert(ledger, move, late)).toBe('reasserted')
+  expect(ledger.sweep(at(endMs + 3 * HOUR - 15 * MINUTE))).toMatchObject({ expired: 0, collected: 0 })
+  expect(ledger.settle(settleMove(move, lines, [4n]), at(endMs + 3 * HOUR - 15 * MINUTE)).kind).toBe('settled')
+  expect(balanceOf(ledger, line('h', 0n, { window }), endMs)).toMatchObject({ spent: 9n, suspense: 5n })
+  expect(ledger.sweep(at(endMs + 3 * HOUR - 15 * MINUTE))).toMatchObject({ expired: 0, collected: 1 })
 })
 
 it('brings back no window that was collected, and takes up the limits of those that are there', () => {

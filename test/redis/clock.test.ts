@@ -7,7 +7,19 @@ import { CLOCK_SKEW_MS } from '../../src/limits.ts'
 import type { Clock, Ledger } from '../../src/ports.ts'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
 import { systemTimer } from '../../src/system.ts'
-import { HOUR, holder, line, MINUTE, releaseMove, reserveMove, SECOND, settleMove, sliding } from '../contract/moves.ts'
+import {
+  adjustMove,
+  HOUR,
+  holder,
+  line,
+  MINUTE,
+  observeMove,
+  releaseMove,
+  reserveMove,
+  SECOND,
+  settleMove,
+  sliding,
+} from '../contract/moves.ts'
 import { FakeClock } from './fake-clock.ts'
 import { RedisServer } from './server.ts'
 
@@ -113,6 +125,9 @@ describe.each(Object.keys(turned))('%s', whose => {
     expect(new Set(batch.map(outcome => outcome.kind))).toEqual(new Set(['clock-skew']))
     expect(await ledger.settle(settleMove(open, lines, [1n, 1n, 1n]))).toEqual(isSkewed)
     expect(await ledger.release(releaseMove(open, lines))).toEqual(isSkewed)
+    expect(await ledger.observe(observeMove(open.holder, [open, [1n, 1n, 1n]]))).toEqual(isSkewed)
+    expect(await ledger.adjust(adjustMove(open, 1n))).toEqual(isSkewed)
+    expect(await ledger.acknowledge(1)).toEqual(isSkewed)
     expect(await ledger.beat(holder(1))).toEqual(isSkewed)
     expect(await ledger.sweep()).toEqual(isSkewed)
     expect(await allKeys()).toEqual(before)
