@@ -10,6 +10,8 @@ export class Relay {
   #asked = 0
   #port = 0
   #target: number
+  readonly #pairs = new Map<Socket, Socket>()
+  #held: { readonly upstream: Socket; readonly pieces: Buffer[] }[] = []
 
   private constructor(target: number) {
     this.#target = target
@@ -25,9 +27,13 @@ export class Relay {
       }
       const upstream = new Socket()
       upstream.on('error', () => client.destroy())
-      client.on('close', () => upstream.destroy())
+      client.on('close', () => {
+        this.#pairs.delete(client)
+        if (!this.#held.some(held => held.upstream === upstream)) upstream.destroy()
+      })
       upstream.connect(this.#target, '127.0.0.1')
       client.pipe(upstream).pipe(client)
+      this.#pairs.set(client, upstream)
     })
   }
 
@@ -48,6 +54,34 @@ export class Relay {
       socket.unpipe()
       socket.resume()
     }
+  }
+
+  /** What comes on the sockets of now is kept back, and so are they, even when their clients are gone; new ones work. */
+  hold(): void {
+    for (const [client, upstream] of this.#pairs) {
+      const held = { upstream, pieces: [] as Buffer[] }
+      this.#held.push(held)
+      client.unpipe(upstream)
+      upstream.unpipe(client)
+      upstream.resume()
+      client.on('data', piece => void held.pieces.push(piece)).resume()
+    }
+  }
+
+  /** Sends on what was kept back; resolves when the server has answered all of it. Answers how many bytes it was. */
+  async deliver(): Promise<number> {
+    let bytes = 0
+    for (const { upstream, pieces } of this.#held.splice(0)) {
+      const kept = Buffer.concat(pieces)
+      bytes += kept.length
+      if (kept.length > 0) {
+        const answered = new Promise(resolve => upstream.once('data', resolve))
+        upstream.write(kept)
+        await answered
+      }
+      upstream.destroy()
+    }
+    return bytes
   }
 
   /** Hangs up, and leads to another server from now on: a promotion as a client sees it. */
@@ -73,6 +107,7 @@ export class Relay {
   }
 
   async stop(): Promise<void> {
+    for (const { upstream } of this.#held) upstream.destroy()
     for (const socket of this.#sockets) socket.destroy()
     await new Promise(resolve => this.#server.close(resolve))
   }
