@@ -17,8 +17,8 @@ import { openSqliteLedger } from '../src/sqlite/ledger.ts'
 import { type TestClock, testClock } from '../test/contract/clock.ts'
 import { RedisServer } from '../test/redis/server.ts'
 
-const COUNT = 20_000
-const AT_ONCE = 500
+const COUNT = 10_000
+const AT_ONCE = 200
 const STREAM_MAX = 1_000 // full before anything is measured, so that it is in no figure
 const HOLDER = 'b'.repeat(32) as Holder
 const MINUTE = 60_000
@@ -116,7 +116,8 @@ async function reserve({ ledger, clock }: Store, lines: readonly Line[]): Promis
     priceBook: 'c'.repeat(16),
   }
   const outcome = await ledger().reserve(move)
-  if (outcome.kind !== 'reserved') throw new Error(`a reserve answered ${JSON.stringify(outcome)}`)
+  // A busy server's answer may be late: the repeat says that it is done.
+  if (outcome.kind !== 'reserved' && outcome.kind !== 'exists') throw new Error(`a reserve answered ${JSON.stringify(outcome)}`)
   return id
 }
 
@@ -124,7 +125,7 @@ async function settled(store: Store, lines: readonly Line[]): Promise<void> {
   const id = await reserve(store, lines)
   const amounts = lines.map(line => line.amount / 2n)
   const outcome = await store.ledger().settle({ id, holder: HOLDER, lines, amounts, proven: true, how: 'bench' })
-  if (outcome.kind !== 'settled') throw new Error(`a settlement answered ${JSON.stringify(outcome)}`)
+  if (outcome.kind !== 'settled' && outcome.kind !== 'already-settled') throw new Error(`a settlement answered ${JSON.stringify(outcome)}`)
 }
 
 async function many(count: number, act: (call: number) => Promise<unknown>): Promise<void> {
@@ -141,22 +142,26 @@ async function rest({ ledger, clock }: Store): Promise<void> {
   }
 }
 
-/** Bytes of [an open reservation of four lines, an idle balance after its collection, a lifetime partition]. */
-async function measure(store: Store): Promise<readonly number[]> {
+/** The same before every measurement: the same stream, as long as it gets, and nothing closed. */
+async function still(store: Store): Promise<number> {
   await many(2 * STREAM_MAX, call => settled(store, usual(call)))
   await rest(store)
-  const empty = await store.bytes()
+  return store.bytes()
+}
+
+/** Bytes of [an open reservation of four lines, an idle balance after its collection, a lifetime partition]. */
+async function measure(store: Store): Promise<readonly number[]> {
+  const empty = await still(store)
   await many(COUNT, call => reserve(store, usual(call)))
   const open = await store.bytes()
   await rest(store)
-  await rest(store)
-  const before = await store.bytes()
+  const before = await still(store)
   await many(COUNT, call => settled(store, idle(call)))
   await rest(store)
-  const collected = await store.bytes()
+  const collected = await still(store)
   await many(COUNT, call => settled(store, lasting(call)))
   await rest(store)
-  const lasted = await store.bytes()
+  const lasted = await still(store)
   return [(open - empty) / COUNT, (collected - before) / (2 * COUNT), (lasted - collected) / COUNT]
 }
 

@@ -55,21 +55,26 @@ export function foundJson({ model, seller, price, steps, dearest }: Found): Reco
 const sinceOf = (ms: number | null): string | null => (ms === null ? null : dayOf(ms))
 
 function priceJson(price: Price): Record<string, unknown> {
-  const tiers = [...price.serviceTiers].map(([name, sizes]) => [
+  return {
+    provider: price.provider,
+    entry: price.model,
+    serviceTiers: price.perToken === false ? {} : tiersJson(price.serviceTiers),
+    ...(price.regionalTiers === undefined ? {} : { regionalTiers: tiersJson(price.regionalTiers) }),
+    perCall: Object.fromEntries([...price.perCall].map(([kind, rate]) => [kind, formatDecimal(rate, 12)])),
+    maxOutputTokens: price.maxOutputTokens === null ? null : Number(price.maxOutputTokens),
+    contextWindow: price.contextWindow === null ? null : Number(price.contextWindow),
+  }
+}
+
+function tiersJson(all: Price['serviceTiers']): Record<string, unknown> {
+  const tiers = [...all].map(([name, sizes]) => [
     name,
     sizes.map(({ aboveInputTokens, rates }) => ({
       aboveInputTokens: Number(aboveInputTokens),
       perMillionTokens: Object.fromEntries(TOKEN_KINDS.map(kind => [kind, perMillion(rates[kind])])),
     })),
   ])
-  return {
-    provider: price.provider,
-    entry: price.model,
-    serviceTiers: price.perToken === false ? {} : Object.fromEntries(tiers),
-    perCall: Object.fromEntries([...price.perCall].map(([kind, rate]) => [kind, formatDecimal(rate, 12)])),
-    maxOutputTokens: price.maxOutputTokens === null ? null : Number(price.maxOutputTokens),
-    contextWindow: price.contextWindow === null ? null : Number(price.contextWindow),
-  }
+  return Object.fromEntries(tiers)
 }
 
 function whose({ seller, why }: Found): string {
@@ -120,7 +125,9 @@ interface Row {
 /** Sizes that change nothing are left out; service tiers that cost the same in every size share their rows. */
 function rowsOf(price: Price): readonly Row[] {
   const tiers = new Map<string, { readonly names: string[]; readonly sizes: readonly Tier[] }>()
-  for (const [name, all] of price.serviceTiers) {
+  const inRegion = price.regionalTiers?.get('default')
+  const regional: [string, readonly Tier[]][] = inRegion === undefined ? [] : [['in a region of choice', inRegion]]
+  for (const [name, all] of [...price.serviceTiers, ...regional]) {
     const sizes = all.filter(({ rates }, at) => at === 0 || !isSame(rates, all[at - 1]?.rates))
     const key = sizes.map(({ aboveInputTokens, rates }) => `${aboveInputTokens}:${TOKEN_KINDS.map(kind => rates[kind])}`).join(' ')
     const known = tiers.get(key)
@@ -152,14 +159,17 @@ function columnsOf(rows: readonly Row[]): readonly { readonly kind: keyof Rates;
 const KIND_OF_TOKEN: Readonly<Record<keyof Rates, string>> = {
   input: 'input',
   cacheRead: 'cache read',
+  cacheReadAudio: 'cache read of audio',
   cacheWrite5m: 'cache write 5 min',
   cacheWrite1h: 'cache write 1 h',
   inputAudio: 'audio in',
   inputImage: 'image in',
+  inputVideo: 'video in',
   output: 'output',
   reasoning: 'reasoning',
   outputAudio: 'audio out',
   outputImage: 'image out',
+  outputVideo: 'video out',
 }
 
 const KIND: ReadonlyMap<string, string> = new Map([['request', 'each request']])

@@ -5,7 +5,7 @@ import { formatUsd, type NanoUsd } from '../core/money.ts'
 import type { BindingRules } from '../core/policy.ts'
 import { costOf, type Price, type PriceBook, pricesKinds, pricesUsage } from '../core/price.ts'
 import type { TokenCount } from '../core/token-bound.ts'
-import { inputTotal, outputTotal, type Usage, type UsageReading } from '../core/usage.ts'
+import { cachedTotal, inputTotal, outputTotal, type Usage, type UsageReading } from '../core/usage.ts'
 import type { Ending } from '../enforcer/charge.ts'
 
 export interface Simulated {
@@ -86,7 +86,7 @@ export function usageJson(ending: Ending, asked: Asked): Simulated['usage'] {
     kind: reading.kind,
     model: usage.model,
     inputTokens: Number(inputTotal(tokens)),
-    cachedInputTokens: Number(tokens.cacheRead),
+    cachedInputTokens: Number(cachedTotal(tokens)),
     cacheWriteTokens: Number(tokens.cacheWrite5m + tokens.cacheWrite1h),
     outputTokens: Number(outputTotal(tokens)),
     costUsd: cost === null ? null : formatUsd(cost),

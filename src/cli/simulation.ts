@@ -11,7 +11,7 @@ import type { RequestInfo } from '../enforcer/exchange.ts'
 import { sha256 } from '../enforcer/identify.ts'
 import { openAnswerMeter } from '../enforcer/meter.ts'
 import { planCall } from '../enforcer/plan.ts'
-import { providerFor } from '../enforcer/provider.ts'
+import { placed, providerFor } from '../enforcer/provider.ts'
 import { readBody } from '../enforcer/read.ts'
 import { requestHead } from '../enforcer/request.ts'
 import { createStoreTime, mintHolder, reservationIds } from '../enforcer/store-time.ts'
@@ -72,7 +72,7 @@ export function createSimulation(
       const usage = await usageOfUnread(recorded, feed, format, endpoint.endpoint)
       return { ...blank(recorded.id), format: format.name, usage, ...(early ?? { outcome: 'refused', reason: read.kind }) }
     }
-    const { call } = read
+    const call = placed(read.call, info)
     const book = prices.current()
     const provider = providerFor({ info, head }, call, book)
     const ending = await meterRecorded(recorded, feed, call, format)

@@ -32,6 +32,14 @@ export interface MediaPart {
   readonly height: number | null
 }
 
+/** Fields that bound how often tools are used: one a tool, or one for all of them. */
+export interface ToolUses {
+  /** What each declares; null where it is not set. */
+  readonly declared: readonly (bigint | null)[]
+  /** The providers that are known to take them. */
+  readonly knownTo: readonly string[]
+}
+
 export interface Call {
   /** The name of the wire format that read it, for instance `openai-chat`. */
   readonly format: string
@@ -51,6 +59,8 @@ export interface Call {
   readonly opaqueInputs: readonly string[]
   /** Names of tools that the provider runs by itself, which bill beyond any bound made from the body. */
   readonly serverTools: readonly string[]
+  /** The fields that bound how often those are used; absent where one of them has no such field. */
+  readonly toolUses?: ToolUses
   /** Whether the endpoint generates output at all (embeddings do not). */
   readonly generates: boolean
   /** The declared bound on output tokens of one choice; where several fields declare one, the largest. */
@@ -64,6 +74,8 @@ export interface Call {
   readonly usageAsked: boolean
   /** The service tier asked for, null for the default. */
   readonly serviceTier: string | null
+  /** True where the answer is to be made in a region of the caller's choice, which some models cost more for. */
+  readonly regional?: boolean
   /** The dearest cache write that a marker in the body can cause. */
   readonly cacheWrite: 'none' | '5m' | '1h'
   /** Whether the answer comes later, to be fetched by another request. */

@@ -1,7 +1,7 @@
 // What tokens can cost at most, at the dearest rates that a call can trigger among all models that may answer it. Knows no bytes.
 import type { Call } from './call.ts'
 import { type NanoUsd, nanoUsdUp, picoUsd } from './money.ts'
-import { callCost, PER_REQUEST, type Price, type Rates, type Tier, tokenCost } from './price.ts'
+import { callCost, PER_REQUEST, type Price, type Rates, serviceTiersOf, type Tier, tokenCost } from './price.ts'
 import { largest } from './token-bound.ts'
 import { inputTotal, type TokenCounts } from './usage.ts'
 
@@ -20,7 +20,7 @@ export function boundCost(call: Call, prices: readonly Price[], input: InputCoun
     for (const rates of ratesWithin(price, call, size)) {
       const cost = input.kind === 'bound' ? size * inputRate(call, price, rates) : tokenCost({ ...input.tokens, ...NO_OUTPUT }, rates)
       inputCost = largest([inputCost, cost])
-      outputRate = largest([outputRate, rates.output, rates.reasoning, rates.outputAudio, rates.outputImage])
+      outputRate = largest([outputRate, rates.output, rates.reasoning, rates.outputAudio, rates.outputImage, rates.outputVideo])
     }
   }
   return nanoUsdUp(picoUsd(inputCost + outputTokens * outputRate + callsCost(call, prices, calls)))
@@ -35,7 +35,7 @@ function callsCost(call: Call, prices: readonly Price[], calls: bigint): bigint 
   return itself + calls * dearest
 }
 
-const NO_OUTPUT = { output: 0n, reasoning: 0n, outputAudio: 0n, outputImage: 0n } as const
+const NO_OUTPUT = { output: 0n, reasoning: 0n, outputAudio: 0n, outputImage: 0n, outputVideo: 0n } as const
 
 /** Names of the plain tier, and the tiers that `auto` may turn into by a setting of the account: by the providers' specifications. */
 const PLAIN: readonly string[] = ['default', 'standard', 'standard_only', 'on_demand']
@@ -47,7 +47,7 @@ const AUTOMATIC: readonly string[] = ['default', 'scale', 'priority']
  */
 function ratesWithin(price: Price, call: Call, inputTokens: bigint): readonly Rates[] {
   const names = call.batch === true ? batchTier(price) : tiersAsked(price, (call.serviceTier ?? 'default').toLowerCase())
-  const tiers = names.flatMap((name): readonly Tier[] => price.serviceTiers.get(name) ?? [])
+  const tiers = names.flatMap((name): readonly Tier[] => serviceTiersOf(price, call.regional === true).get(name) ?? [])
   return tiers.filter(tier => tier.aboveInputTokens === 0n || inputTokens > tier.aboveInputTokens).map(tier => tier.rates)
 }
 
@@ -70,7 +70,8 @@ function inputRate(call: Call, price: Price, rates: Rates): bigint {
   const found: bigint[] = [rates.input, rates.cacheRead]
   if (call.cacheWrite !== 'none' || WRITES_CACHE_UNASKED.test(price.model)) found.push(rates.cacheWrite5m)
   if (call.cacheWrite === '1h') found.push(rates.cacheWrite1h)
-  if (has('audio', 'video')) found.push(rates.inputAudio)
+  if (has('audio', 'video')) found.push(rates.inputAudio, rates.cacheReadAudio)
+  if (has('video')) found.push(rates.inputVideo)
   if (has('image', 'video', 'document')) found.push(rates.inputImage)
   return largest(found)
 }

@@ -19,6 +19,7 @@ import {
   textBound,
   textLikely,
 } from './token-bound.ts'
+import { toolBound, type UnboundedTools } from './tool-bound.ts'
 import { type Delivered, inputTotal, NO_TOKENS, outputTotal, type Usage } from './usage.ts'
 
 /** The bound in every unit; `cost` is null where no price is known. */
@@ -28,6 +29,8 @@ export interface Estimate {
   readonly cost: NanoUsd | null
   /** The bound on the output of one choice that the body must declare for this estimate to hold; null where nothing is to be put in. */
   readonly injectOutputBound: bigint | null
+  /** The same for the uses of tools that the provider runs. */
+  readonly clampToolUses: bigint | null
 }
 
 export type EstimateOutcome =
@@ -36,7 +39,7 @@ export type EstimateOutcome =
   | { readonly kind: 'unbounded-output' }
   | { readonly kind: 'output-bound-required' }
   | { readonly kind: 'opaque-input'; readonly what: string }
-  | { readonly kind: 'server-tools'; readonly what: string }
+  | UnboundedTools
 
 export interface EstimateInput {
   readonly call: Call
@@ -51,9 +54,6 @@ export interface EstimateInput {
   readonly counted?: TokenCount | null
 }
 
-/** Rounds of a tool that the provider runs by itself: each may read the whole context window again. Source: the loops' documented limit. */
-const SERVER_TOOL_ROUNDS = 10n
-
 /** Requests that a call makes: a batch is many. */
 const requestsOf = (call: Call): bigint => (call.batch === true ? call.choices : 1n)
 
@@ -63,17 +63,19 @@ const requestsOf = (call: Call): bigint => (call.batch === true ? call.choices :
  * Whatever it cannot bound has a name.
  */
 export function estimateCall(input: EstimateInput): EstimateOutcome {
-  const { call, prices } = input
+  const { call, prices, provider, rules, mayInject } = input
   assert(call.choices >= 1n && call.inputTokenIds >= 0n && (call.outputBound ?? 0n) >= 0n, 'a reader lets no negative count through')
-  const inputBound = boundInput(input)
+  const tools = toolBound(call, rules, provider, mayInject)
+  if (tools.kind !== 'uses') return tools
+  const inputBound = boundInput(input, tools.rounds)
   if (inputBound.kind !== 'tokens') return inputBound
   const outputBound = boundOutput(input)
   if (outputBound.kind !== 'tokens') return outputBound
   const inputTokens = inputBound.tokens
   const outputTokens = outputBound.tokens
-  const calls = BigInt(call.serverTools.length) * SERVER_TOOL_ROUNDS * requestsOf(call)
-  const cost = boundCost(call, prices, { kind: 'bound', tokens: inputTokens }, outputTokens, calls)
-  return { kind: 'bounded', estimate: { inputTokens, outputTokens, cost, injectOutputBound: outputBound.inject } }
+  const cost = boundCost(call, prices, { kind: 'bound', tokens: inputTokens }, outputTokens, tools.uses * requestsOf(call))
+  const estimate = { inputTokens, outputTokens, cost, injectOutputBound: outputBound.inject, clampToolUses: tools.clamp }
+  return { kind: 'bounded', estimate }
 }
 
 /** What is counted of a call on budget lines: of an estimate, of a settlement. */
@@ -130,7 +132,11 @@ export function deliveredEstimate(input: DeliveredInput): Omit<Amounts, 'request
   const known = reported > 0n && !whole
   const inputTokens = known ? reported : largest([reported, estimate.inputTokens])
   const outputTokens = largest([outputTotal(tokens), whole ? estimate.outputTokens : atMost(deliveredOutput(input), estimate.outputTokens)])
-  const asked = { ...call, serviceTier: usageSoFar?.serviceTier ?? call.serviceTier }
+  const asked = {
+    ...call,
+    serviceTier: usageSoFar?.serviceTier ?? call.serviceTier,
+    regional: usageSoFar?.regional ?? call.regional ?? false,
+  }
   const cost = whole
     ? estimate.cost
     : boundCost(asked, prices, known ? { kind: 'reported', tokens } : { kind: 'bound', tokens: inputTokens }, outputTokens, 0n)
@@ -171,18 +177,19 @@ function answerersOf(call: Call, prices: readonly Price[], provider: string | nu
 
 type InputBound = { readonly kind: 'tokens'; readonly tokens: bigint } | Extract<EstimateOutcome, { kind: 'opaque-input' | 'server-tools' }>
 
-function boundInput(input: EstimateInput): InputBound {
+/** `rounds` of tools that the provider runs: each may read the whole window. */
+function boundInput(input: EstimateInput, rounds: bigint): InputBound {
   const { call, prices, provider, rules } = input
   const answerers = answerersOf(call, prices, provider)
   const window = ofAll(prices, price => price.contextWindow)
   const [tool] = call.serverTools
-  if (tool !== undefined && (rules.onServerTools === 'Deny' || window === null)) return { kind: 'server-tools', what: tool }
+  if (tool !== undefined && window === null) return { kind: 'server-tools', what: tool, why: 'no-window' }
   const media = mediaBound(call.media, answerers)
   const opaque = call.opaqueInputs[0] ?? (media === null ? 'media by reference' : undefined)
   if (opaque !== undefined && (rules.onOpaqueInput === 'Deny' || window === null)) return { kind: 'opaque-input', what: opaque }
   const text = boundText(input, answerers)
   const seen = atMost(text + framingBound(call, answerers) + call.inputTokenIds + (media ?? 0n), windowOfRequest(call, window))
-  const hidden = tool !== undefined ? SERVER_TOOL_ROUNDS * (window ?? 0n) : opaque !== undefined ? (window ?? 0n) : 0n
+  const hidden = tool !== undefined ? rounds * (window ?? 0n) : opaque !== undefined ? (window ?? 0n) : 0n
   return { kind: 'tokens', tokens: largest([seen, hidden * requestsOf(call)]) }
 }
 

@@ -35,7 +35,7 @@ function claudeTokens(pixels: Pixels | null, model: string): number {
   return pixels === null ? most : Math.min(most, Math.max(squares(pixels, 28), (pixels.width * pixels.height) / 750))
 }
 
-/** From Gemini 3 on by the resolution asked for; before, 258 for small images, else for each crop of 256 to 768 pixels, and the whole. */
+/** From Gemini 3 on by the resolution asked for, at most 2,240 (Google's guide to media resolution); before, 258 for small images, else for each crop of 256 to 768 pixels, and the whole. */
 function geminiTokens(pixels: Pixels | null, model: string): number {
   if (/gemini-[3-9]/.test(model)) return 2_300
   if (pixels === null) return 4_200
@@ -49,7 +49,7 @@ const ORIGINAL_SQUARES = 10_000
 
 /** Tiles of 512 pixels or squares of 32: which of the two a model counts is not in its name, so the larger result stands. */
 function openAiTokens({ detail }: ImagePart, pixels: Pixels | null, model: string): number {
-  // Images that are edited: with high fidelity up to 6,144 tokens more.
+  // Images that are edited: 65 tokens, 129 for each of 4 tiles, and with high fidelity up to 6,144 more (OpenAI's image guide).
   if (/gpt-image|chatgpt-image/.test(model)) return 7_300
   const mini = /gpt-4o-mini/.test(model)
   if (detail === 'low') return mini ? 2_833 : 640

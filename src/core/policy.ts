@@ -78,7 +78,7 @@ export interface ReservationRules {
   readonly maxPerRequest: bigint | null
   readonly onUnknownModel: 'Deny' | 'DearestOfProvider' | null
   readonly onOpaqueInput: 'Deny' | 'ReserveContextWindow' | null
-  readonly onServerTools: 'Deny' | 'Reserve' | null
+  readonly onServerTools: 'Deny' | 'Clamp' | 'Reserve' | null
   readonly onUnknownEndpoint: 'Deny' | 'Allow' | null
   readonly onUnreadable: 'Deny' | 'Allow' | null
   readonly onExpiry: 'Estimate' | 'Observed' | null
@@ -158,7 +158,7 @@ export interface BindingRules {
   readonly maxPerRequest: { readonly amount: bigint; readonly policy: PolicyName } | null
   readonly onUnknownModel: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput: 'Deny' | 'ReserveContextWindow'
-  readonly onServerTools: 'Deny' | 'Reserve'
+  readonly onServerTools: 'Deny' | 'Clamp' | 'Reserve'
   readonly onUnknownEndpoint: 'Deny' | 'Allow'
   readonly onUnreadable: 'Deny' | 'Allow'
   readonly onExpiry: 'Estimate' | 'Observed'

@@ -19,6 +19,8 @@ export interface Price {
   readonly model: string
   /** Tiers of each service tier, by its lower-case name, ascending by `aboveInputTokens`, the first at 0; `default` is always there. */
   readonly serviceTiers: ReadonlyMap<string, readonly Tier[]>
+  /** The same, where an answer made in a region of the caller's choice costs more; absent: it does not. */
+  readonly regionalTiers?: ReadonlyMap<string, readonly Tier[]>
   /** Pico-USD a call, by kind of call, for instance `web_search`. {@link PER_REQUEST} is charged once an answer. */
   readonly perCall: ReadonlyMap<string, PicoUsd>
   /** False where the model is not sold by the token at all: then all rates are 0, and say nothing. Ask {@link pricesKinds}. */
@@ -42,14 +44,17 @@ export interface PriceBook {
 export const TOKEN_KINDS: readonly (keyof TokenCounts)[] = [
   'input',
   'cacheRead',
+  'cacheReadAudio',
   'cacheWrite5m',
   'cacheWrite1h',
   'inputAudio',
   'inputImage',
+  'inputVideo',
   'output',
   'reasoning',
   'outputAudio',
   'outputImage',
+  'outputVideo',
 ]
 
 /** The kind of call that every answer is: some providers charge by the request besides its tokens. */
@@ -90,21 +95,26 @@ export function costOf(usage: Usage, price: Price, others: (model: string) => Pr
   let elsewhere = 0n
   for (const { model, tokens } of usage.elsewhere ?? []) {
     own = without(own, tokens)
-    elsewhere += tokensAt(tokens, others(model), usage.serviceTier)
+    elsewhere += tokensAt(tokens, others(model), usage)
   }
-  return nanoUsdUp(picoUsd(tokensAt(own, price, usage.serviceTier) + elsewhere + callCost(usage.calls, price)))
+  return nanoUsdUp(picoUsd(tokensAt(own, price, usage) + elsewhere + callCost(usage.calls, price)))
 }
 
-const tokensAt = (tokens: TokenCounts, price: Price, serviceTier: string | null): bigint =>
-  tokenCost(tokens, ratesFor(serviceTierOf(price, serviceTier), inputTotal(tokens)))
+const tokensAt = (tokens: TokenCounts, price: Price, { serviceTier, regional }: Usage): bigint =>
+  tokenCost(tokens, ratesFor(serviceTierOf(price, serviceTier, regional), inputTotal(tokens)))
 
 /** What is left of `whole`; a part that it does not hold fails in {@link tokenCost}, which takes no negative count. */
 const without = (whole: TokenCounts, part: TokenCounts): TokenCounts =>
   Object.fromEntries(TOKEN_KINDS.map(kind => [kind, whole[kind] - part[kind]])) as unknown as TokenCounts
 
+/** The tiers of all service tiers. `regional`: of answers made in a region of the caller's choice. */
+export const serviceTiersOf = (price: Price, regional: boolean): Price['serviceTiers'] =>
+  (regional ? price.regionalTiers : undefined) ?? price.serviceTiers
+
 /** The tiers of a service tier as asked or echoed, whatever its case; those of `default` for null and for names that the price does not know. */
-export function serviceTierOf(price: Price, name: string | null): readonly Tier[] {
-  const tiers = (name === null ? undefined : price.serviceTiers.get(name.toLowerCase())) ?? price.serviceTiers.get('default')
+export function serviceTierOf(price: Price, name: string | null, regional = false): readonly Tier[] {
+  const all = serviceTiersOf(price, regional)
+  const tiers = (name === null ? undefined : all.get(name.toLowerCase())) ?? all.get('default')
   assert(tiers !== undefined, 'every price has its default service tier')
   return tiers
 }

@@ -61,6 +61,11 @@ export function providerOfHost(authority: string): string | null {
   }
 }
 
+/** Hosts that answer in a region of the caller's choice, where that has a price of its own (OpenAI's guide to data residency, xAI's pricing page). */
+const REGIONAL_HOST = /^(?:[a-z]{2}\.api\.openai\.com|us[a-z0-9-]*\.api\.x\.ai)\.?(?::\d{1,5})?$/
+
+export const isRegionalHost = (authority: string): boolean => REGIONAL_HOST.test(authority.toLowerCase())
+
 /** Paths that only one provider has. Anthropic's is also spoken by others, which a known host tells first. */
 const BY_PATH: readonly (readonly [RegExp, string])[] = [
   [/\/openai\/deployments\/[^/]+\//, 'azure'],

@@ -39,16 +39,17 @@ export function mergeRules(policies: readonly Policy[]): BindingRules {
   if (enforced.length === 0) return policies.length === 0 ? SAFE : AUDIT_ONLY
   const said = enforced.map(policy => policy.reservation)
   return {
-    inputEstimate: strictestEstimate(said),
+    // One token a byte is the widest bound, a tokenizer's the tightest.
+    inputEstimate: firstSaid(['Strict', 'Bytes', 'Tokenizer'], said, 'inputEstimate') ?? SAFE.inputEstimate,
     defaultMaxOutputTokens: smallest(said.map(rules => rules.defaultMaxOutputTokens)),
     requireOutputBound: said.some(rules => rules.requireOutputBound === true),
     maxPerRequest: smallestPerRequest(enforced),
-    onUnknownModel: strictest(said, 'onUnknownModel', 'Deny') ?? SAFE.onUnknownModel,
-    onOpaqueInput: strictest(said, 'onOpaqueInput', 'Deny') ?? SAFE.onOpaqueInput,
-    onServerTools: strictest(said, 'onServerTools', 'Deny') ?? SAFE.onServerTools,
-    onUnknownEndpoint: strictest(said, 'onUnknownEndpoint', 'Deny') ?? SAFE.onUnknownEndpoint,
-    onUnreadable: strictest(said, 'onUnreadable', 'Deny') ?? SAFE.onUnreadable,
-    onExpiry: strictest(said, 'onExpiry', 'Estimate') ?? SAFE.onExpiry,
+    onUnknownModel: firstSaid(['Deny', 'DearestOfProvider'], said, 'onUnknownModel') ?? SAFE.onUnknownModel,
+    onOpaqueInput: firstSaid(['Deny', 'ReserveContextWindow'], said, 'onOpaqueInput') ?? SAFE.onOpaqueInput,
+    onServerTools: firstSaid(['Deny', 'Clamp', 'Reserve'], said, 'onServerTools') ?? SAFE.onServerTools,
+    onUnknownEndpoint: firstSaid(['Deny', 'Allow'], said, 'onUnknownEndpoint') ?? SAFE.onUnknownEndpoint,
+    onUnreadable: firstSaid(['Deny', 'Allow'], said, 'onUnreadable') ?? SAFE.onUnreadable,
+    onExpiry: firstSaid(['Estimate', 'Observed'], said, 'onExpiry') ?? SAFE.onExpiry,
     onLedgerUnavailable: enforced.every(policy => policy.onLedgerUnavailable === 'Allow') ? 'Allow' : 'Deny',
   }
 }
@@ -80,24 +81,13 @@ function compileAllowDeny({ allow, deny }: AllowDeny): GlobSet {
   return name => allowed(name) && !denied(name)
 }
 
-function strictest<Field extends keyof Policy['reservation']>(
+/** The first of `strictness` that any of them says, null where none says anything. */
+function firstSaid<Field extends keyof Policy['reservation']>(
+  strictness: readonly NonNullable<Policy['reservation'][Field]>[],
   said: readonly Policy['reservation'][],
   field: Field,
-  strict: NonNullable<Policy['reservation'][Field]>,
 ): NonNullable<Policy['reservation'][Field]> | null {
-  let found: NonNullable<Policy['reservation'][Field]> | null = null
-  for (const rules of said) {
-    const value = rules[field]
-    if (value === strict) return strict
-    found = value ?? found
-  }
-  return found
-}
-
-/** One token a byte is the widest bound, a tokenizer's the tightest. */
-function strictestEstimate(said: readonly Policy['reservation'][]): BindingRules['inputEstimate'] {
-  const order = ['Strict', 'Bytes', 'Tokenizer'] as const
-  return order.find(mode => said.some(rules => rules.inputEstimate === mode)) ?? SAFE.inputEstimate
+  return strictness.find(value => said.some(rules => rules[field] === value)) ?? null
 }
 
 const smallest = (amounts: readonly (bigint | null)[]): bigint | null =>

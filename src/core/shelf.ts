@@ -23,7 +23,7 @@ export interface StoredRecord {
   readonly adjustId: string
   /** SHA-256 under which a later answer finds it, the first that it was settled under; empty for none. */
   readonly response: string
-  /** A charge without a reserve is remembered for as long as one without proof: its poster may have to repeat it. */
+  /** A charge that was posted in arrears is remembered for as long as one without proof: its poster may have to repeat it. */
   readonly arrears: boolean
   /** Store time of its last change of state; null while open. */
   readonly closedMs: number | null

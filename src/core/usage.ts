@@ -6,27 +6,34 @@ import type { NanoUsd } from './money.ts'
 export interface TokenCounts {
   readonly input: bigint
   readonly cacheRead: bigint
+  /** Sound that was read from a cache; pictures and film cost what text does. */
+  readonly cacheReadAudio: bigint
   readonly cacheWrite5m: bigint
   readonly cacheWrite1h: bigint
   readonly inputAudio: bigint
   readonly inputImage: bigint
+  readonly inputVideo: bigint
   readonly output: bigint
   readonly reasoning: bigint
   readonly outputAudio: bigint
   readonly outputImage: bigint
+  readonly outputVideo: bigint
 }
 
 export const NO_TOKENS: TokenCounts = {
   input: 0n,
   cacheRead: 0n,
+  cacheReadAudio: 0n,
   cacheWrite5m: 0n,
   cacheWrite1h: 0n,
   inputAudio: 0n,
   inputImage: 0n,
+  inputVideo: 0n,
   output: 0n,
   reasoning: 0n,
   outputAudio: 0n,
   outputImage: 0n,
+  outputVideo: 0n,
 }
 
 export interface Usage {
@@ -39,6 +46,8 @@ export interface Usage {
   readonly model: string | null
   /** The service tier that was applied, as echoed. */
   readonly serviceTier: string | null
+  /** Whether the answer was made in a region of the caller's choice, as echoed; absent: the answer does not say. */
+  readonly regional?: boolean
   /** The cost that the provider itself states, where it states one. */
   readonly statedCost: NanoUsd | null
   /** Contradictions found in the report (a part above its total, a negative number); the larger reading was taken. */
@@ -68,6 +77,10 @@ export type UsageReading = Fetchable &
     | { readonly kind: 'absent'; readonly delivered: Delivered }
   )
 
-export const inputTotal = (t: TokenCounts): bigint => t.input + t.cacheRead + t.cacheWrite5m + t.cacheWrite1h + t.inputAudio + t.inputImage
+/** Tokens that were read from a cache. */
+export const cachedTotal = (t: TokenCounts): bigint => t.cacheRead + t.cacheReadAudio
 
-export const outputTotal = (t: TokenCounts): bigint => t.output + t.reasoning + t.outputAudio + t.outputImage
+export const inputTotal = (t: TokenCounts): bigint =>
+  t.input + cachedTotal(t) + t.cacheWrite5m + t.cacheWrite1h + t.inputAudio + t.inputImage + t.inputVideo
+
+export const outputTotal = (t: TokenCounts): bigint => t.output + t.reasoning + t.outputAudio + t.outputImage + t.outputVideo

@@ -1,4 +1,4 @@
-// What is changed in an admitted body: a bound put in where none was declared, and usage asked for in a stream. By splices, never re-serialised.
+// What is changed in an admitted body: a bound put in where none was declared, uses of tools bounded, and usage asked for in a stream. By splices, never re-serialised.
 import { bodyMayBeAmended } from '../core/provider.ts'
 import type { ReadResult } from '../wire/format.ts'
 import { splice } from '../wire/splice.ts'
@@ -26,7 +26,8 @@ export function amendBody(body: Uint8Array, read: ReadCall, plan: Plan, request:
   const { call, provider } = plan
   const includeUsage = call.streaming && !call.usageAsked && knowsStreamOptions(request)
   const asks = includeUsage && read.amend({ outputBound: null, includeUsage, provider }).length > 0
-  const splices = read.amend({ outputBound: plan.estimate.injectOutputBound, includeUsage: asks, provider })
+  const { injectOutputBound, clampToolUses } = plan.estimate
+  const splices = read.amend({ outputBound: injectOutputBound, toolUses: clampToolUses, includeUsage: asks, provider })
   return { body: splices.length === 0 ? null : splice(body, splices), hideUsage: asks }
 }
 

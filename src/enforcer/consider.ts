@@ -10,7 +10,7 @@ import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
 import { type Identified, identify } from './identify.ts'
 import { type Plan, planCall } from './plan.ts'
-import { providerFor } from './provider.ts'
+import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
 import { countTokens } from './tokens.ts'
@@ -70,10 +70,11 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
     return bound.rules.onUnreadable === 'Allow' ? { kind: 'pass', why: 'unreadable' } : no(verdict('unreadable', read.why))
   }
   const book = rules.prices.current()
-  const provider = providerFor(request, read.call, book)
+  const call = placed(read.call, info)
+  const provider = providerFor(request, call, book)
   const mayInject = mayAmend(request, provider)
   const counted = await countTokens(rules.tokens, bound, read.plain)
-  const planned = planCall({ call: read.call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted })
+  const planned = planCall({ call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted })
   if (planned.kind === 'refused') return no(planned.verdict)
   if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered' }
   return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request) }

@@ -19,6 +19,7 @@ export interface AnswerMeter {
 export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, hideUsage: boolean): AnswerMeter | null {
   const meter = format.openMeter(call, { status: info.status, header: name => info.headers.get(name) }, hideUsage)
   const encoding = info.headers.get('content-encoding')
+  const reading = (): UsageReading => placed(meter.reading(), call)
   let ended = false
   const end = (): Uint8Array | null => {
     if (ended) return null
@@ -27,7 +28,7 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
   }
   if (isIdentity(encoding)) {
     return {
-      reading: () => meter.reading(),
+      reading,
       push: (piece, endOfStream) => {
         const instead = meter.push(piece)
         const rest = endOfStream ? end() : null
@@ -35,14 +36,14 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
       },
       finish: (whole, done) => {
         if (whole) end()
-        done({ kind: 'answered', reading: meter.reading() })
+        done({ kind: 'answered', reading: reading() })
       },
     }
   }
   const decoder = openDecoder(encoding ?? '', piece => meter.push(piece))
   if (decoder === null) return null
   return {
-    reading: () => meter.reading(),
+    reading,
     push: piece => {
       decoder.push(piece)
       return null
@@ -50,8 +51,14 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
     finish: (whole, done) => {
       void decoder.end().then(decoded => {
         if (whole) end()
-        done(decoded === 'whole' ? { kind: 'answered', reading: meter.reading() } : { kind: 'unread' })
+        done(decoded === 'whole' ? { kind: 'answered', reading: reading() } : { kind: 'unread' })
       })
     },
   }
+}
+
+/** Most answers do not say where they were made: where they were asked for, then. */
+function placed(reading: UsageReading, { regional }: Call): UsageReading {
+  if (regional !== true || reading.kind === 'absent' || reading.usage === null || reading.usage.regional !== undefined) return reading
+  return { ...reading, usage: { ...reading.usage, regional } }
 }

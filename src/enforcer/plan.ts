@@ -7,6 +7,7 @@ import type { Binding, SubjectBinding } from '../core/policy.ts'
 import { type Price, type PriceBook, pricesKinds } from '../core/price.ts'
 import type { Line } from '../core/reservation.ts'
 import type { TokenCount } from '../core/token-bound.ts'
+import type { UnboundedTools } from '../core/tool-bound.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import { AMOUNT_MAX } from '../limits.ts'
 
@@ -120,8 +121,23 @@ function unboundedVerdict(outcome: Exclude<EstimateOutcome, { kind: 'bounded' }>
     case 'opaque-input':
       return verdict('opaque-input', `The size of this call's input cannot be seen from its body (${outcome.what}).`)
     case 'server-tools':
-      return verdict('server-tools', `Tools that the provider runs by itself are not permitted here (${outcome.what}).`)
+      return verdict('server-tools', toolsSentence(outcome))
     default:
       return assertNever(outcome)
+  }
+}
+
+function toolsSentence({ what, why }: UnboundedTools): string {
+  switch (why) {
+    case 'denied':
+      return `Tools that the provider runs by itself are not permitted here (${what}).`
+    case 'no-field':
+      return `Tools that the provider runs by itself must be bounded here, and nothing in this call can bound all of them (${what}).`
+    case 'fixed-body':
+      return `Tools that the provider runs by itself must be bounded here (${what}), and this body may not be changed: bound their uses in it.`
+    case 'no-window':
+      return `Nothing bounds what tools that the provider runs by itself may read (${what}): the model's context window is not known.`
+    default:
+      return assertNever(why)
   }
 }

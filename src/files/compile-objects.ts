@@ -170,14 +170,17 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
 const rates = (field: RatesField): PriceList['models'][number]['rates'] => ({
   input: price(field.input),
   cacheRead: price(field.cachedInput),
+  cacheReadAudio: null,
   cacheWrite5m: price(field.cacheWrite),
   cacheWrite1h: price(field.cacheWrite1h),
   inputAudio: price(field.inputAudio),
   inputImage: price(field.inputImage),
+  inputVideo: null,
   output: price(field.output),
   reasoning: price(field.reasoning),
   outputAudio: price(field.outputAudio),
   outputImage: price(field.outputImage),
+  outputVideo: null,
 })
 
 const price = (text: string | undefined): bigint | null => (text === undefined ? null : decimal(text, 6))

@@ -44,6 +44,5 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   'spec.limits[].warnAtPercent': absent,
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
   'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
-  'spec.reservation.onServerTools': unsupported('Clamp', 'Deny, Reserve'),
   'spec.targetRefs[].sectionName': absent,
 }

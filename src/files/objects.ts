@@ -52,7 +52,7 @@ export interface ReservationField {
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'
-  readonly onServerTools?: 'Deny' | 'Reserve'
+  readonly onServerTools?: 'Deny' | 'Clamp' | 'Reserve'
   readonly onUnknownEndpoint?: 'Deny' | 'Allow'
   readonly onUnreadable?: 'Deny' | 'Allow'
   readonly onExpiry?: 'Estimate' | 'Observed'

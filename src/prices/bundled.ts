@@ -36,14 +36,17 @@ export interface BundledProvider {
 const LISTED: Readonly<Record<(typeof TOKEN_KINDS)[number], readonly string[]>> = {
   input: ['input_mtok', 'input_text_mtok'],
   cacheRead: ['cache_read_mtok'],
+  cacheReadAudio: ['cache_audio_read_mtok'],
   cacheWrite5m: ['cache_write_5m_mtok', 'cache_write_mtok'],
   cacheWrite1h: ['cache_write_1h_mtok'],
   inputAudio: ['input_audio_mtok'],
   inputImage: ['input_image_mtok'],
+  inputVideo: ['input_video_mtok'],
   output: ['output_mtok', 'output_text_mtok'],
   reasoning: ['output_reasoning_mtok'],
   outputAudio: ['output_audio_mtok'],
   outputImage: ['output_image_mtok'],
+  outputVideo: ['output_video_mtok'],
 }
 
 const LISTED_CALLS: readonly (readonly [string, string])[] = [

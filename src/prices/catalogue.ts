@@ -1,12 +1,15 @@
 // The bundled list as a catalogue: which model of a provider a name is, its price at an instant, and whose name it is.
 import { assert } from '../core/assert.ts'
 import { picoUsd } from '../core/money.ts'
-import { AUDIO_SECOND, type Price, type Rates, TOKEN_KINDS } from '../core/price.ts'
+import { AUDIO_SECOND, type Price, type Rates, type Tier, TOKEN_KINDS } from '../core/price.ts'
 import { BUNDLED, type BundledModel, type BundledProvider } from './bundled.ts'
 import { compileClause, compileModels, type ModelIndex } from './clause.ts'
+import { contextWindowOf } from './context-window.ts'
 import { type DeclaredTier, wholeTiers } from './declared.ts'
+import { type Factor, ONCE, times } from './exact.ts'
 import { maxOutputOf } from './max-output.ts'
 import { completeCalls } from './per-call.ts'
+import { regionalFactor } from './regions.ts'
 import { serviceTierFactors } from './service-tiers.ts'
 import { holds } from './span.ts'
 
@@ -74,20 +77,29 @@ export function makersOf(name: string): readonly string[] {
   return claimed.length === 0 && soldElsewhere() ? [] : ids(claimed.length === 0 ? claiming : claimed)
 }
 
-/** The price of tokens and calls as `provider` bills them, whole; null where no tokens' price is declared. */
+/** The price of tokens and calls as `provider` bills them, whole; null where no tokens' price is declared. `regional`: what a region costs more. */
 export function wholePrice(
   provider: string,
   model: string,
   tiers: readonly DeclaredTier[],
-  rest: Omit<Price, 'serviceTiers' | 'provider' | 'model'>,
+  regional: Factor,
+  rest: Omit<Price, 'serviceTiers' | 'regionalTiers' | 'provider' | 'model'>,
 ): Price | null {
-  const serviceTiers = new Map<string, NonNullable<ReturnType<typeof wholeTiers>>>()
-  for (const [name, factor] of serviceTierFactors(provider, model)) {
-    const whole = wholeTiers(tiers, factor)
+  const serviceTiers = tiersAt(provider, model, tiers, ONCE)
+  const regionalTiers = regional === ONCE ? null : tiersAt(provider, model, tiers, regional)
+  if (serviceTiers === null) return null
+  return { provider, model, serviceTiers, ...(regionalTiers === null ? {} : { regionalTiers }), ...rest }
+}
+
+/** All service tiers at a factor; null where no tokens' price is declared. */
+function tiersAt(provider: string, model: string, tiers: readonly DeclaredTier[], factor: Factor): Price['serviceTiers'] | null {
+  const all = new Map<string, readonly Tier[]>()
+  for (const [name, own] of serviceTierFactors(provider, model)) {
+    const whole = wholeTiers(tiers, times(own, factor))
     if (whole === null) return null
-    serviceTiers.set(name, whole)
+    all.set(name, whole)
   }
-  return { provider, model, serviceTiers, ...rest }
+  return all
 }
 
 function shelfOf(provider: BundledProvider): Shelf {
@@ -122,10 +134,10 @@ function offerFor(provider: string, listedBy: string, model: BundledModel): Offe
     price:
       tiers.length === 0 && perCall.has(AUDIO_SECOND)
         ? lengthPrice(provider, model, perCall)
-        : wholePrice(provider, model.id, tiers, {
-            perCall: completeCalls(provider, perCall),
+        : wholePrice(provider, model.id, tiers, regionalFactor(provider, model.id), {
+            perCall: completeCalls(provider, model.id, perCall),
             maxOutputTokens: maxOutputOf(model.id),
-            contextWindow: model.contextWindow,
+            contextWindow: model.contextWindow ?? contextWindowOf(model.id),
           }),
   }))
   const first = built[0]

@@ -17,7 +17,7 @@ const WRITE_5M: Factor = { over: 5n, under: 4n }
 const WRITE_1H: Factor = { over: 2n, under: 1n }
 
 /**
- * Whole rates: a missing cache read, audio or image costs as plain input, a cache write 1.25 times (5 minutes) or twice (1 hour) the
+ * Whole rates: a missing cache read, audio, image or video costs as plain input (cached audio as any cache read, else as audio), a cache write 1.25 times (5 minutes) or twice (1 hour) the
  * input, missing kinds of output as plain output, and a missing side as the other side. Null where neither side is declared: no price.
  */
 export function wholeRates(declared: DeclaredRates, factor: Factor): Rates | null {
@@ -29,14 +29,17 @@ export function wholeRates(declared: DeclaredRates, factor: Factor): Rates | nul
   return {
     input: picoUp(input, factor),
     cacheRead: rate(declared.cacheRead, input),
+    cacheReadAudio: rate(declared.cacheReadAudio, declared.cacheRead ?? declared.inputAudio ?? input),
     cacheWrite5m: rate(declared.cacheWrite5m, input, WRITE_5M),
     cacheWrite1h: rate(declared.cacheWrite1h, input, WRITE_1H),
     inputAudio: rate(declared.inputAudio, input),
     inputImage: rate(declared.inputImage, input),
+    inputVideo: rate(declared.inputVideo, input),
     output: picoUp(output, factor),
     reasoning: rate(declared.reasoning, output),
     outputAudio: rate(declared.outputAudio, output),
     outputImage: rate(declared.outputImage, output),
+    outputVideo: rate(declared.outputVideo, output),
   }
 }
 

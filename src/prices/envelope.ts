@@ -7,14 +7,14 @@ import { type Price, type Rates, ratesFor, serviceTierOf, type Tier, TOKEN_KINDS
 export function envelopeOf(prices: readonly Price[], provider: string, model: string): Price {
   const [first] = prices
   assert(first !== undefined, 'an envelope holds at least one price')
-  const serviceTiers = new Map<string, readonly Tier[]>()
-  for (const name of new Set(prices.flatMap(price => [...price.serviceTiers.keys()]))) {
-    serviceTiers.set(name, tiersOver(prices.map(price => serviceTierOf(price, name))))
-  }
+  const names = new Set(prices.flatMap(price => [...price.serviceTiers.keys()]))
+  const all = (regional: boolean): Price['serviceTiers'] =>
+    new Map([...names].map(name => [name, tiersOver(prices.map(price => serviceTierOf(price, name, regional)))]))
   return {
     provider,
     model,
-    serviceTiers,
+    serviceTiers: all(false),
+    ...(prices.some(price => price.regionalTiers !== undefined) ? { regionalTiers: all(true) } : {}),
     perCall: callsOver(prices),
     ...(prices.every(price => price.perToken === false) ? { perToken: false } : {}),
     maxOutputTokens: prices.some(price => price.maxOutputTokens === null) ? null : largest(prices.map(price => price.maxOutputTokens)),

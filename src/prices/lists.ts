@@ -3,8 +3,9 @@ import { compileGlobs } from '../core/glob.ts'
 import type { PriceList } from '../core/policy.ts'
 import { type Price, TOKEN_KINDS } from '../core/price.ts'
 import { wholePrice } from './catalogue.ts'
+import { contextWindowOf } from './context-window.ts'
 import { type DeclaredRates, type DeclaredTier, NOTHING_DECLARED, over } from './declared.ts'
-import { type FineRate, fineRateOfPico } from './exact.ts'
+import { type FineRate, fineRateOfPico, ONCE } from './exact.ts'
 import { maxOutputOf } from './max-output.ts'
 import { completeCalls } from './per-call.ts'
 import type { Span } from './span.ts'
@@ -104,13 +105,14 @@ function met(list: string, found: ReturnType<typeof choose>, forms: readonly str
 /** An entry without any rate changes only the bounds; one that leaves out a whole side takes that side from the price below. */
 function overlay(declared: Declared, name: string, provider: string, forms: readonly string[], below: Price | null): Price | null {
   const maxOutputTokens = declared.maxOutputTokens ?? below?.maxOutputTokens ?? firstKnown(forms.map(maxOutputOf))
-  const contextWindow = declared.contextWindow ?? below?.contextWindow ?? null
+  const contextWindow = declared.contextWindow ?? below?.contextWindow ?? firstKnown(forms.map(contextWindowOf))
   const tiers = tiersOf(declared, below)
   if (tiers.every(({ rates }) => TOKEN_KINDS.every(kind => rates[kind] === null))) {
     return below === null ? null : { ...below, maxOutputTokens, contextWindow }
   }
-  const perCall = completeCalls(provider, below?.perCall ?? new Map())
-  return wholePrice(provider, name, tiers, { perCall, maxOutputTokens, contextWindow })
+  const perCall = completeCalls(provider, name, below?.perCall ?? new Map())
+  // A declared price is that of the place where it is paid.
+  return wholePrice(provider, name, tiers, ONCE, { perCall, maxOutputTokens, contextWindow })
 }
 
 function tiersOf(declared: Declared, below: Price | null): readonly DeclaredTier[] {

@@ -1,6 +1,6 @@
 // The most tokens that a model writes in one answer, by family: no price list has it. A bound: where in doubt, the larger figure.
 
-/** By the model's bare name; the first that matches. Absent: not known. */
+/** By the model's bare name; the first that matches. Absent: not known. Sources: the providers' model pages; of Titan, AWS's page of its parameters. */
 const FAMILIES: readonly (readonly [RegExp, bigint])[] = [
   [/^gpt-5-pro/, 272_000n],
   [/^gpt-5/, 128_000n],

@@ -45,10 +45,11 @@ function judge(name: string, kind: RedisAddress['kind'], fields: ReadonlyMap<str
   if (!(Number(version.split('.')[0]) >= OLDEST_MAJOR)) {
     return person(`${name} is version ${version}: Purser needs Redis 7.0 or Valkey 7.2, or newer`)
   }
-  const mode = fields.get('redis_mode')
-  if (mode === 'sentinel') return person(`${name} is a Sentinel: write redis+sentinel://HOST:PORT/PRIMARY`)
-  if (mode === 'cluster' && kind !== 'cluster') return person(`${name} is a node of a Cluster: write redis+cluster://HOST:PORT`)
-  if (mode !== 'cluster' && kind === 'cluster') return person(`${name} is no Cluster: write redis://HOST:PORT`)
+  const isSentinel = [fields.get('redis_mode'), fields.get('server_mode')].includes('sentinel') // Valkey has its own word for it
+  if (isSentinel) return person(`${name} is a Sentinel: write redis+sentinel://HOST:PORT/PRIMARY`)
+  const isCluster = fields.get('cluster_enabled') === '1'
+  if (isCluster && kind !== 'cluster') return person(`${name} is a node of a Cluster: write redis+cluster://HOST:PORT`)
+  if (!isCluster && kind === 'cluster') return person(`${name} is no Cluster: write redis://HOST:PORT`)
   if (fields.get('loading') === '1') return wait(`${name} is still loading its file`)
   if (fields.get('role') !== 'master' && kind !== 'cluster') {
     return elsewhere(`${name} is a replica: money is only kept on a primary`)

@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 
 const SCHEMA_VERSION = 1
 
+// Records keep their rowids: without them, rows as long as these would take a page each.
 const TABLES = `
 CREATE TABLE meta (
   one INTEGER PRIMARY KEY CHECK (one = 1), mark_ms INTEGER NOT NULL, resumed_ms INTEGER NOT NULL,
@@ -19,7 +20,7 @@ CREATE TABLE records (
   id TEXT PRIMARY KEY, holder TEXT NOT NULL, state TEXT NOT NULL, admitted_ms INTEGER NOT NULL, deadline_ms INTEGER NOT NULL,
   alternative INTEGER NOT NULL, lines TEXT NOT NULL, charged TEXT NOT NULL, raised INTEGER NOT NULL, price_book TEXT NOT NULL,
   adjust_id TEXT NOT NULL, response TEXT NOT NULL, arrears INTEGER NOT NULL, closed_ms INTEGER, outlived_ms INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX records_open ON records (id, holder, deadline_ms) WHERE state = 'open';
 CREATE INDEX records_outlived ON records (outlived_ms) WHERE outlived_ms IS NOT NULL;
 CREATE TABLE responses (response TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,6 +1,7 @@
 // Anthropic message batches: many Messages requests in one body, answered later at the batch rate. Their bounds are summed; nothing is amended.
 import { openAnthropicMeter } from './anthropic-meter.ts'
 import { paramsMembers } from './anthropic-request.ts'
+import { AnthropicTools } from './anthropic-tools.ts'
 import { CallDraft } from './call-draft.ts'
 import type { CallReader, Format, ReadResult } from './format.ts'
 import { openBodyReader } from './json-body.ts'
@@ -81,7 +82,7 @@ function paramsPlace(batch: Batch): Place {
       if (kind === 'object') batch.current.params = true
     },
     members: members({
-      ...paramsMembers(draft, fields),
+      ...paramsMembers(draft, fields, new AnthropicTools(draft, fields)),
       model: fields.word('params.model', model => {
         batch.current.model = true
         draft.addModel(model)

@@ -25,5 +25,7 @@ function vertexCall(head: RequestHead): PathTold | null {
   const method = googleMethod(head)
   if (method === null || method.publisher !== 'anthropic' || method.model === 'count-tokens') return null
   const streaming = method.verb === 'streamRawPredict'
-  return streaming || method.verb === 'rawPredict' ? { model: method.model, streaming } : null
+  // Vertex's one location that is none.
+  const regional = method.location !== 'global'
+  return streaming || method.verb === 'rawPredict' ? { model: method.model, streaming, regional } : null
 }

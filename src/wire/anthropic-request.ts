@@ -1,5 +1,6 @@
 // Reads an Anthropic Messages request: model, bound, tools, cache markers, and the size of its prompt. Keeps sizes and names, never text.
 import { blockPlace } from './anthropic-blocks.ts'
+import { AnthropicTools } from './anthropic-tools.ts'
 import { CallDraft } from './call-draft.ts'
 import type { Amendment, CallReader, ReadResult, Splice } from './format.ts'
 import { openBodyReader } from './json-body.ts'
@@ -7,25 +8,13 @@ import { members, type Place, type Span } from './json-place.ts'
 import { cacheMarker, NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
 
-/** Tools that the client runs: named by it, or of a kind whose schema Anthropic provides. All others run at the provider. */
-const RUN_BY_CLIENT = /^(?:custom|bash|text_editor|computer|memory)(?:_\d{8})?$/
-
 /** Fields that no model reads. What is not named is counted as prompt: a field too many does a bound no harm, one too few does. */
-const NOT_READ = [
-  'metadata',
-  'temperature',
-  'top_p',
-  'top_k',
-  'stop_sequences',
-  'tool_choice',
-  'thinking',
-  'inference_geo',
-  'anthropic_version',
-]
+const NOT_READ = ['metadata', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tool_choice', 'thinking', 'anthropic_version']
 
 interface Request {
   readonly draft: CallDraft
   readonly fields: RequestFields
+  readonly tools: AnthropicTools
   /** Where the value of `max_tokens` stands. */
   bound: Span | null
 }
@@ -34,38 +23,45 @@ interface Request {
 export interface PathTold {
   readonly model: string
   readonly streaming: boolean
+  /** Made in a region of the caller's choice. */
+  readonly regional: boolean
 }
 
 export function openAnthropicReader(format: string, endpoint: string, told: PathTold | null = null): CallReader {
-  const request: Request = { draft: new CallDraft(), fields: new RequestFields(), bound: null }
-  const { draft, fields } = request
+  const draft = new CallDraft()
+  const fields = new RequestFields()
+  const request: Request = { draft, fields, tools: new AnthropicTools(draft, fields), bound: null }
   const complete = (): ReadResult => {
     if (told !== null) tell(draft, told)
     if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
     if (draft.outputBound === null) fields.refuse('The field "max_tokens" is missing.')
-    return { kind: 'call', call: draft.call(format, endpoint, true), amend: amendment => amend(amendment, request.bound) }
+    draft.toolUses = request.tools.toolUses
+    return { kind: 'call', call: draft.call(format, endpoint, true), amend: amendment => amend(amendment, request) }
   }
   return openBodyReader({ draft, fields, root: rootPlace(request), complete })
 }
 
 /** The path's model is the one that is asked for. */
-function tell(draft: CallDraft, { model, streaming }: PathTold): void {
+function tell(draft: CallDraft, { model, streaming, regional }: PathTold): void {
   const others = draft.models.filter(name => name !== model)
   draft.models.splice(0, draft.models.length, model, ...others)
   draft.streaming ||= streaming
+  draft.regional ||= regional
 }
 
 /** The bound is a required field, so it can be replaced and need never be put in; usage is in every stream. */
-function amend({ outputBound }: Amendment, bound: Span | null): readonly Splice[] {
-  if (outputBound === null || bound === null) return []
-  return [{ at: bound.start, remove: bound.end - bound.start, insert: outputBound.toString() }]
+function amend({ outputBound, toolUses = null }: Amendment, { bound, tools }: Request): readonly Splice[] {
+  const splices = toolUses === null ? [] : [...tools.splices(toolUses)]
+  if (outputBound !== null && bound !== null)
+    splices.push({ at: bound.start, remove: bound.end - bound.start, insert: outputBound.toString() })
+  return splices.sort((a, b) => a.at - b.at)
 }
 
 function rootPlace(request: Request): Place {
-  const { draft, fields } = request
+  const { draft, fields, tools } = request
   return {
     members: members({
-      ...paramsMembers(draft, fields),
+      ...paramsMembers(draft, fields, tools),
       // A model to fall back to may come first in the body; the one asked for comes first in the call.
       model: fields.word('model', model => draft.models.unshift(model)),
       max_tokens: fields.count('max_tokens', (bound, { start, end }) => {
@@ -79,17 +75,18 @@ function rootPlace(request: Request): Place {
 }
 
 /** The members of one request's parameters but for its model, its bound, and whether it streams. */
-export function paramsMembers(draft: CallDraft, fields: RequestFields): Record<string, Place> {
+export function paramsMembers(draft: CallDraft, fields: RequestFields, tools: AnthropicTools): Record<string, Place> {
   const block = blockPlace(draft)
   return {
     ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
     // `auto` and `standard_only` cost the same by the token: capacity that is paid for in advance is not dearer.
     service_tier: NOT_PROMPT,
+    inference_geo: fields.word('inference_geo', geo => (draft.regional = geo !== 'global')),
     speed: fields.word('speed', speed => (draft.serviceTier = speed === 'standard' ? null : speed)),
     cache_control: cacheMarker(draft),
     system: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++, items: block },
     messages: messagesPlace(draft, fields, block),
-    tools: toolsPlace(draft, fields),
+    tools: tools.place(),
     ...beyondThePrompt(draft, fields),
   }
 }
@@ -104,25 +101,6 @@ function messagesPlace(draft: CallDraft, fields: RequestFields, block: Place): P
     items: {
       others: wholePrompt(draft),
       members: members({ role: NOT_PROMPT, content: { measure: { tally: draft.text, mode: 'text' }, items: block } }),
-    },
-  }
-}
-
-function toolsPlace(draft: CallDraft, fields: RequestFields): Place {
-  return {
-    ...wholePrompt(draft),
-    leave: ({ count }) => (draft.tools ||= count > 0),
-    items: {
-      members: members({
-        type: {
-          scalar: ({ kind, text }) => {
-            if (kind === 'string' && !RUN_BY_CLIENT.test(text)) draft.addServerTool(text.slice(0, 64))
-          },
-        },
-        // The advisor's own, which answers a part and is billed at its own price.
-        model: fields.word('tools.model', model => draft.addModel(model)),
-        cache_control: cacheMarker(draft),
-      }),
     },
   }
 }

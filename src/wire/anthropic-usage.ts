@@ -4,6 +4,12 @@ import { inputTotal, NO_TOKENS, outputTotal, type TokenCounts, type Usage } from
 import { members, type Place } from './json-place.ts'
 import { NOTHING_REPORTED, normaliseTokens } from './usage-report.ts'
 
+/** Where an answer may be made: anywhere, or in one country at a premium. */
+const GEOGRAPHIES: ReadonlyMap<string, boolean> = new Map([
+  ['global', false],
+  ['us', true],
+])
+
 /** The numbers of one usage object, or of one of its iterations. */
 class Counts {
   /** The model of an iteration that is not the answer's own; null for the answer's. */
@@ -53,6 +59,8 @@ export class AnthropicUsageReport {
   #webFetches = 0n
   #tier: string | null = null
   #fast = false
+  /** Undefined where the report does not say, or the model knows no regions. */
+  #regional: boolean | undefined
   #cost: NanoUsd | null = null
   #ownKey = false
   readonly #wrong: Set<string> = new Set()
@@ -74,6 +82,7 @@ export class AnthropicUsageReport {
         },
         service_tier: { scalar: ({ kind, text }) => (this.#tier = kind === 'string' ? text : this.#tier) },
         speed: { scalar: ({ kind, text }) => (this.#fast = kind === 'string' ? text === 'fast' : this.#fast) },
+        inference_geo: { scalar: ({ text }) => (this.#regional = GEOGRAPHIES.get(text)) },
         // OpenRouter's answers of this shape: USD, its fee alone where the caller has a key of its own.
         cost: this.#number('cost', 9, cost => (this.#cost = nanoUsd(cost))),
         is_byok: { scalar: ({ kind }) => (this.#ownKey = kind === 'true') },
@@ -88,7 +97,8 @@ export class AnthropicUsageReport {
     if (this.#webFetches > 0n) calls.set('web_fetch', this.#webFetches)
     const counted = this.#counted(model, contradictions)
     const serviceTier = this.#fast ? 'fast' : this.#tier
-    return { ...counted, calls, model, serviceTier, statedCost: this.#ownKey ? null : this.#cost, contradictions }
+    const regional = this.#regional === undefined ? {} : { regional: this.#regional }
+    return { ...counted, ...regional, calls, model, serviceTier, statedCost: this.#ownKey ? null : this.#cost, contradictions }
   }
 
   /** The totals leave out compaction and the advice of other models; the iterations hold all that is billed. The larger reading counts. */

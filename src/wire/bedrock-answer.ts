@@ -113,6 +113,10 @@ export class BedrockAnswer {
       members: members({
         usage,
         serviceTier: { measure: null, members: members({ type: { scalar: ({ text }) => (this.report.serviceTier = text || null) } }) },
+        performanceConfig: {
+          measure: null,
+          members: members({ latency: { scalar: ({ text }) => (this.report.latency = text || null) } }),
+        },
         trace: { measure: null, members: members({ promptRouter: { members: members({ invokedModelId: routed }) } }) },
       }),
     }

@@ -3,6 +3,7 @@ import type { Call } from '../core/call.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import { inputTotal, outputTotal, type TokenCounts, type Usage } from '../core/usage.ts'
 import { AnthropicUsageReport } from './anthropic-usage.ts'
+import { tierAsked } from './bedrock-request.ts'
 import type { ResponseHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
 import { NOTHING_REPORTED, normaliseTokens, type ReportedTokens } from './usage-report.ts'
@@ -35,6 +36,8 @@ export class BedrockUsageReport {
   readonly #calls = new Map<string, bigint>()
   readonly #wrong = new Set<string>()
   serviceTier: string | null = null
+  /** Of the two that there are, the one that was applied: `optimized` is another price. */
+  latency: string | null = null
 
   /** Whether both sides are known, and whether Bedrock itself told any. */
   get whole(): boolean {
@@ -53,6 +56,7 @@ export class BedrockUsageReport {
       if (text !== null) this.#found(this.#billed, counted, name, parseDecimalUp(text.trim(), 0))
     }
     this.serviceTier = response.header('x-amzn-bedrock-service-tier')
+    this.latency = response.header('x-amzn-bedrock-performanceconfig-latency')
   }
 
   /** `amazon-bedrock-invocationMetrics`, in the last chunk of a stream. */
@@ -115,7 +119,8 @@ export class BedrockUsageReport {
     contradictions.push(...normal.contradictions)
     const { tokens: iterated } = this.#iterations.usage(null)
     const tokens = sizeOf(iterated) > sizeOf(normal.tokens) ? iterated : normal.tokens
-    return { tokens, calls: new Map(this.#calls), model, serviceTier: this.serviceTier, statedCost: null, contradictions }
+    const serviceTier = tierAsked(this.serviceTier, this.latency) ?? this.serviceTier
+    return { tokens, calls: new Map(this.#calls), model, serviceTier, statedCost: null, contradictions }
   }
 
   #countsCache(): boolean {

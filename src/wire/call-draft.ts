@@ -1,5 +1,5 @@
 // A call while it is read: what a reader has found so far, in one place for all formats. Holds sizes and names, never content.
-import type { Call, MediaPart } from '../core/call.ts'
+import type { Call, MediaPart, ToolUses } from '../core/call.ts'
 import type { ImageSize } from './image-size.ts'
 import { TextTally } from './text-tally.ts'
 
@@ -13,6 +13,8 @@ export class CallDraft {
   readonly media: MediaPart[] = []
   readonly opaqueInputs: Set<string> = new Set()
   readonly serverTools: Set<string> = new Set()
+  /** Null where one of them has no field that bounds its uses. */
+  toolUses: ToolUses | null = null
   tokenIds = 0
   items = 0
   tools = false
@@ -22,6 +24,7 @@ export class CallDraft {
   streaming = false
   usageAsked = false
   serviceTier: string | null = null
+  regional = false
   cacheWrite: Call['cacheWrite'] = 'none'
   background = false
 
@@ -66,6 +69,7 @@ export class CallDraft {
       media: [...this.media],
       opaqueInputs: [...this.opaqueInputs],
       serverTools: [...this.serverTools],
+      ...(this.toolUses === null ? {} : { toolUses: this.toolUses }),
       generates,
       outputBound: generates ? this.outputBound : null,
       outputDefault: this.outputDefault,
@@ -73,6 +77,7 @@ export class CallDraft {
       streaming: this.streaming,
       usageAsked: this.usageAsked,
       serviceTier: this.serviceTier,
+      ...(this.regional ? { regional: true } : {}),
       cacheWrite: this.cacheWrite,
       background: this.background,
     }

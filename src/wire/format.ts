@@ -49,6 +49,8 @@ export type ReadResult =
 export interface Amendment {
   /** Set the bound on one choice's output; null leaves it. */
   readonly outputBound: bigint | null
+  /** Set it as the bound on the uses of tools that the provider runs, where none or a larger one is declared; absent or null leaves them. */
+  readonly toolUses?: bigint | null
   /** Ask for usage in the stream; false leaves it. */
   readonly includeUsage: boolean
   /** Decides the field's name; null where not known. */

@@ -6,7 +6,11 @@ import type { Place } from './json-place.ts'
 import { NOTHING_REPORTED, type NormalTokens, normaliseTokens } from './usage-report.ts'
 
 const COUNTS = ['prompt', 'cached', 'tools', 'candidates', 'thoughts', 'total'] as const
-const DETAILS = ['promptAudio', 'promptImage', 'cachedAudio', 'cachedImage', 'outputAudio', 'outputImage'] as const
+const MODALITIES = ['Audio', 'Image', 'Video'] as const
+type Modality = (typeof MODALITIES)[number]
+const SIDES = ['prompt', 'cached', 'output'] as const
+type Side = (typeof SIDES)[number]
+const DETAILS = SIDES.flatMap(side => MODALITIES.map((modality): `${Side}${Modality}` => `${side}${modality}`))
 type Count = (typeof COUNTS)[number] | (typeof DETAILS)[number]
 /** The numbers of one report; one that it does not have is 0, as proto3 writes it. */
 type Numbers = Record<Count, bigint>
@@ -22,7 +26,9 @@ const TRAFFIC: ReadonlyMap<string, string> = new Map([
   ['provisioned_throughput', 'provisioned_throughput'],
   ['2', 'provisioned_throughput'],
 ])
-const MODALITY: ReadonlyMap<string, 'Audio' | 'Image'> = new Map([
+const MODALITY: ReadonlyMap<string, Modality> = new Map([
+  ['VIDEO', 'Video'],
+  ['3', 'Video'],
   ['AUDIO', 'Audio'],
   ['4', 'Audio'],
   ['IMAGE', 'Image'],
@@ -91,8 +97,8 @@ export class GeminiUsageReport {
   }
 
   /** Parts by modality; one modality may stand in several of them. */
-  #details(side: 'prompt' | 'cached' | 'output'): Place {
-    let modality: 'Audio' | 'Image' | undefined
+  #details(side: Side): Place {
+    let modality: Modality | undefined
     let tokens = 0n
     return {
       items: {
@@ -124,7 +130,7 @@ export class GeminiUsageReport {
   }
 }
 
-/** Cached pictures and sound are cached tokens first: only what is left of them has a rate of its own. */
+/** Cached pictures, sound and film are cached tokens first: only what is left of them has a rate of its own. */
 function normal(numbers: Numbers): NormalTokens {
   const { cached, candidates, thoughts, total } = numbers
   const input = numbers.prompt + numbers.tools
@@ -132,17 +138,21 @@ function normal(numbers: Numbers): NormalTokens {
   const uncached = atLeastZero(input - cached)
   const inputAudio = smaller(atLeastZero(numbers.promptAudio - numbers.cachedAudio), uncached)
   const inputImage = smaller(atLeastZero(numbers.promptImage - numbers.cachedImage), uncached - inputAudio)
+  const inputVideo = smaller(atLeastZero(numbers.promptVideo - numbers.cachedVideo), uncached - inputAudio - inputImage)
   return normaliseTokens(
     {
       ...NOTHING_REPORTED,
       input: input === 0n ? null : input,
       cacheRead: cached,
+      cacheReadAudio: numbers.cachedAudio,
       inputAudio,
       inputImage,
+      inputVideo,
       output,
       reasoning: thoughts,
       outputAudio: numbers.outputAudio,
       outputImage: numbers.outputImage,
+      outputVideo: numbers.outputVideo,
       // A report without a total: its parts are all there is.
       total: total > 0n ? total : input + output,
     },

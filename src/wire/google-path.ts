@@ -7,6 +7,8 @@ export interface GoogleMethod {
   readonly model: string
   /** Vertex's publisher; null on the Gemini API, where there is only Google. */
   readonly publisher: string | null
+  /** Vertex's region, or `global`; null on the Gemini API. */
+  readonly location: string | null
   readonly verb: string
 }
 
@@ -17,10 +19,13 @@ export function googleMethod(head: RequestHead): GoogleMethod | null {
   if (found === null) return null
   const [, publisher = null, model = '', verb = ''] = found
   const name = decoded(model)
-  return name.length === 0 || name.length > MODEL_NAME_CHARS_MAX ? null : { model: name, publisher, verb }
+  if (name.length === 0 || name.length > MODEL_NAME_CHARS_MAX) return null
+  return { model: name, publisher, location: LOCATION.exec(head.path)?.[1] ?? null, verb }
 }
 
 const METHOD = /\/(?:(?:publishers\/([^/]+)\/)?models|tunedModels|endpoints)\/([^/]+?)(?::|%3[Aa])([A-Za-z]+)$/
+
+const LOCATION = /\/locations\/([^/]{1,64})\//
 
 function decoded(name: string): string {
   try {

@@ -20,6 +20,7 @@ export class OpenAiOffsets {
   /** The value of `stream_options`; `open` where it is an object. */
   #options: (Span & { readonly isObject: boolean; readonly empty: boolean }) | null = null
   #includeUsage: Span | null = null
+  #toolUses: Span | null = null
 
   /** The outermost object begins at this byte. */
   opened(at: number): void {
@@ -32,6 +33,11 @@ export class OpenAiOffsets {
 
   bound(name: string, span: Span, isNull: boolean): void {
     this.#bounds.push({ name, start: span.start, end: span.end, isNull })
+  }
+
+  /** The value of `max_tool_calls`, whatever it is. */
+  toolUses({ start, end }: Span): void {
+    this.#toolUses = { start, end }
   }
 
   /** The place of `stream_options`; `asked` is told whether the client asks for usage. */
@@ -62,12 +68,16 @@ export class OpenAiOffsets {
   splices(amendment: Amendment, field: string, usageAsked: boolean): readonly Splice[] {
     const inserted: string[] = []
     const splices: Splice[] = []
-    const { outputBound, includeUsage, provider } = amendment
+    const { outputBound, toolUses = null, includeUsage, provider } = amendment
     if (outputBound !== null) {
       assert(outputBound >= 0n, 'a bound is not negative')
       const replaced = this.#declared(field)
-      splices.push(...replaced.map(({ start, end }) => ({ at: start, remove: end - start, insert: outputBound.toString() })))
+      splices.push(...replaced.map(span => replacement(span, outputBound.toString())))
       if (replaced.length === 0) inserted.push(`"${field}":${outputBound}`)
+    }
+    if (toolUses !== null) {
+      if (this.#toolUses === null) inserted.push(`"max_tool_calls":${toolUses}`)
+      else splices.push(replacement(this.#toolUses, toolUses.toString()))
     }
     if (includeUsage && !usageAsked && !(provider !== null && REPORT_UNASKED.has(provider))) {
       const option = this.#usageOption()
@@ -85,13 +95,12 @@ export class OpenAiOffsets {
   }
 
   #usageOption(): Splice | null {
-    if (this.#includeUsage !== null) {
-      const { start, end } = this.#includeUsage
-      return { at: start, remove: end - start, insert: 'true' }
-    }
+    if (this.#includeUsage !== null) return replacement(this.#includeUsage, 'true')
     if (this.#options === null) return null
-    const { start, end, isObject, empty } = this.#options
-    if (!isObject) return { at: start, remove: end - start, insert: '{"include_usage":true}' }
+    const { start, isObject, empty } = this.#options
+    if (!isObject) return replacement(this.#options, '{"include_usage":true}')
     return { at: start + 1, remove: 0, insert: `"include_usage":true${empty ? '' : ','}` }
   }
 }
+
+const replacement = ({ start, end }: Span, insert: string): Splice => ({ at: start, remove: end - start, insert })

@@ -25,6 +25,10 @@ const RUN_BY_CLIENT: readonly string[] = [
   'namespace',
 ]
 
+/** Tools whose calls `max_tool_calls` bounds, all of them together: what is beyond it is ignored (the API reference). And who knows the field. */
+const COUNTED_TOOL = /^(?:web_search(?:_preview)?(?:_\d{4}_\d{2}_\d{2})?|file_search|code_interpreter)$/
+const COUNTED_BY: readonly string[] = ['openai', 'azure']
+
 export const openAiResponses: Format = {
   name: 'openai-responses',
   dialect: 'openai',
@@ -48,13 +52,14 @@ function unbounded(reader: CallReader): CallReader {
   return { push: piece => reader.push(piece), end }
 }
 
-const openReader = (head: RequestHead, endpoint: string): CallReader =>
-  openOpenAiReader({
+function openReader(head: RequestHead, endpoint: string): CallReader {
+  const declared: { uses: bigint | null } = { uses: null }
+  return openOpenAiReader({
     format: 'openai-responses',
     endpoint,
     generates: true,
     pathModel: azureDeployment(head.path),
-    members: responsesMembers,
+    members: request => responsesMembers(request, declared),
     complete: ({ draft }) => {
       // Every stream ends with its usage: it need not be asked for.
       draft.usageAsked = true
@@ -62,19 +67,30 @@ const openReader = (head: RequestHead, endpoint: string): CallReader =>
         if (searchesByItself(model)) draft.addServerTool('web_search')
         if (isServerAgent(model)) draft.addServerTool('compound')
       }
+      const tools = [...draft.serverTools]
+      const bounded = endpoint !== COMPACT && tools.length > 0 && tools.every(name => COUNTED_TOOL.test(name))
+      if (bounded) draft.toolUses = { declared: [declared.uses], knownTo: COUNTED_BY }
     },
     boundField: () => 'max_output_tokens',
   })
+}
 
-function responsesMembers(request: OpenAiRequest): Record<string, Place> {
-  const { draft, fields } = request
+function responsesMembers(request: OpenAiRequest, declared: { uses: bigint | null }): Record<string, Place> {
+  const { draft, fields, offsets } = request
   return {
     input: inputPlace(draft, fields),
     instructions: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++ },
     tools: toolsPlace(draft),
     text: { ...NOT_PROMPT, members: members({ format: formatPlace(draft) }) },
     max_output_tokens: boundPlace(request, 'max_output_tokens'),
-    max_tool_calls: NOT_PROMPT,
+    max_tool_calls: fields.count(
+      'max_tool_calls',
+      (uses, span) => {
+        declared.uses = uses
+        offsets.toolUses(span)
+      },
+      span => offsets.toolUses(span),
+    ),
     background: fields.flag('background', background => (draft.background = background)),
     previous_response_id: stored(draft, 'previous_response_id'),
     conversation: stored(draft, 'conversation'),

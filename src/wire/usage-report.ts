@@ -11,14 +11,18 @@ export type CacheConvention = 'InputIncludesCache' | 'InputExcludesCache'
 export interface ReportedTokens {
   readonly input: bigint | null
   readonly cacheRead: bigint | null
+  /** A part of what was read from the cache. */
+  readonly cacheReadAudio: bigint | null
   readonly cacheWrite5m: bigint | null
   readonly cacheWrite1h: bigint | null
   readonly inputAudio: bigint | null
   readonly inputImage: bigint | null
+  readonly inputVideo: bigint | null
   readonly output: bigint | null
   readonly reasoning: bigint | null
   readonly outputAudio: bigint | null
   readonly outputImage: bigint | null
+  readonly outputVideo: bigint | null
   /** Of both sides; decides where another number is missing, or where reasoning is left out of the output (xAI, Gemini's OpenAI shape). */
   readonly total: bigint | null
 }
@@ -26,14 +30,17 @@ export interface ReportedTokens {
 export const NOTHING_REPORTED: ReportedTokens = {
   input: null,
   cacheRead: null,
+  cacheReadAudio: null,
   cacheWrite5m: null,
   cacheWrite1h: null,
   inputAudio: null,
   inputImage: null,
+  inputVideo: null,
   output: null,
   reasoning: null,
   outputAudio: null,
   outputImage: null,
+  outputVideo: null,
   total: null,
 }
 
@@ -50,8 +57,8 @@ export function normaliseTokens(reported: ReportedTokens, convention: CacheConve
   return { tokens: { ...input, ...output }, contradictions }
 }
 
-type InputSide = Pick<TokenCounts, 'input' | 'cacheRead' | 'cacheWrite5m' | 'cacheWrite1h' | 'inputAudio' | 'inputImage'>
-type OutputSide = Pick<TokenCounts, 'output' | 'reasoning' | 'outputAudio' | 'outputImage'>
+type OutputSide = Pick<TokenCounts, 'output' | 'reasoning' | 'outputAudio' | 'outputImage' | 'outputVideo'>
+type InputSide = Omit<TokenCounts, keyof OutputSide>
 
 function inputSide(reported: ReportedTokens, convention: CacheConvention, contradictions: string[]): InputSide {
   const cacheRead = reported.cacheRead ?? 0n
@@ -66,14 +73,25 @@ function inputSide(reported: ReportedTokens, convention: CacheConvention, contra
     ['cache writes', excluded ? 0n : cacheWrite5m],
     ['audio', reported.inputAudio ?? 0n],
     ['image', reported.inputImage ?? 0n],
+    ['video', reported.inputVideo ?? 0n],
     ['cached', excluded ? 0n : cacheRead],
   ])
   // Parts may overlap each other (cached audio); only one part above the whole contradicts it.
   contradictions.push(...parts.above.map(name => `${name} tokens above the input that includes them`))
-  const [write1h = 0n, write5m = 0n, inputAudio = 0n, inputImage = 0n, read = 0n] = parts.counts
-  return cached > 0n && excluded
-    ? { input: parts.rest, cacheRead, cacheWrite5m, cacheWrite1h, inputAudio, inputImage }
-    : { input: parts.rest, cacheRead: read, cacheWrite5m: write5m, cacheWrite1h: write1h, inputAudio, inputImage }
+  const [write1h = 0n, write5m = 0n, inputAudio = 0n, inputImage = 0n, inputVideo = 0n, read = 0n] = parts.counts
+  const beside = cached > 0n && excluded
+  const [allRead, cachedAudio] = [beside ? cacheRead : read, reported.cacheReadAudio ?? 0n]
+  const cacheReadAudio = smaller(cachedAudio, allRead)
+  return {
+    input: parts.rest,
+    cacheRead: allRead - cacheReadAudio,
+    cacheReadAudio,
+    cacheWrite5m: beside ? cacheWrite5m : write5m,
+    cacheWrite1h: beside ? cacheWrite1h : write1h,
+    inputAudio,
+    inputImage,
+    inputVideo,
+  }
 }
 
 function outputSide(reported: ReportedTokens, input: bigint, contradictions: string[]): OutputSide {
@@ -81,7 +99,7 @@ function outputSide(reported: ReportedTokens, input: bigint, contradictions: str
   const left = reported.total === null ? 0n : reported.total - input
   if (reported.total !== null && left < stated) contradictions.push('a total below its parts')
   let whole = larger(stated, atLeastZero(left))
-  const inner = (reported.reasoning ?? 0n) + (reported.outputAudio ?? 0n) + (reported.outputImage ?? 0n)
+  const inner = (reported.reasoning ?? 0n) + (reported.outputAudio ?? 0n) + (reported.outputImage ?? 0n) + (reported.outputVideo ?? 0n)
   // Without a total to say otherwise, reasoning above the output was not counted in it.
   if (reported.total === null && inner > whole) {
     contradictions.push('output tokens below their parts')
@@ -90,11 +108,12 @@ function outputSide(reported: ReportedTokens, input: bigint, contradictions: str
   const parts = parted(whole, [
     ['audio', reported.outputAudio ?? 0n],
     ['image', reported.outputImage ?? 0n],
+    ['video', reported.outputVideo ?? 0n],
     ['reasoning', reported.reasoning ?? 0n],
   ])
   contradictions.push(...parts.above.map(name => `${name} tokens above the output that includes them`))
-  const [outputAudio = 0n, outputImage = 0n, reasoning = 0n] = parts.counts
-  return { output: parts.rest, reasoning, outputAudio, outputImage }
+  const [outputAudio = 0n, outputImage = 0n, outputVideo = 0n, reasoning = 0n] = parts.counts
+  return { output: parts.rest, reasoning, outputAudio, outputImage, outputVideo }
 }
 
 /** Cuts a whole into parts, the first served first, and what is left over; a part above the whole is named. */

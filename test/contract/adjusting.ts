@@ -213,6 +213,14 @@ function arrearsContract(make: MakeLedger): void {
       const buried = reserveMove(await at.now(), lines)
       await at.ledger.release(releaseMove(buried, lines))
       expect(await at.ledger.settle({ ...settleMove(buried, lines, [7n]), arrears: true })).toMatchObject({ kind: 'settled-late' })
+      // Its poster may have missed the answer, and repeats it for as long as any arrears.
+      await leap(at, 23 * HOUR)
+      await at.sweepAll()
+      for (const [move, amount] of [
+        [open, 80n],
+        [buried, 7n],
+      ] as const)
+        expect(await at.ledger.settle({ ...settleMove(move, lines, [amount]), arrears: true })).toMatchObject({ kind: 'already-settled' })
       expect(await at.balance(line('a', 0n))).toMatchObject({ spent: 87n, reserved: 0n })
     }))
 

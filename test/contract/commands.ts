@@ -56,11 +56,12 @@ export type Command =
       readonly lines: readonly (readonly LineSpec[])[]
     }
   | { readonly kind: 'find'; readonly response: number }
-  /** `behind`: how many entries the exporter has not read. */
+  /** `behind`: how many entries the exporter has not read; below 0 it claims some that are still to come. */
   | { readonly kind: 'acknowledge'; readonly behind: number }
   | { readonly kind: 'sweep' }
   | { readonly kind: 'limit'; readonly budget: number; readonly to: AmountSpec; readonly version: -1 | 0 | 1 }
-  | { readonly kind: 'step'; readonly ms: number }
+  /** Without a beat, the store's mark stays behind the clock until something is written. */
+  | { readonly kind: 'step'; readonly ms: number; readonly beat: boolean }
   | { readonly kind: 'pass'; readonly seconds: number }
   | { readonly kind: 'wrong'; readonly how: (typeof WRONG)[number] }
 
@@ -164,10 +165,10 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     lines: fc.array(lineSpecs, { minLength: 1, maxLength: 3 }),
   }),
   made(1, 'find', { response: nat(3) }),
-  made(1, 'acknowledge', { behind: nat(12) }),
+  made(2, 'acknowledge', { behind: fc.integer({ min: -3, max: 12 }) }),
   made(2, 'sweep', {}),
   made(4, 'limit', { budget: nat(BUDGETS.length - 1), to: limitTo, version: fc.constantFrom(-1, 0, 1, 1) }),
-  made(3, 'step', { ms: fc.constantFrom(...STEPS_MS) }),
+  made(4, 'step', { ms: fc.constantFrom(...STEPS_MS), beat: fc.boolean() }),
   made(2, 'pass', { seconds: fc.constantFrom(8, 12, 20, 64) }),
   made(1, 'wrong', { how: fc.constantFrom(...WRONG) }),
 )

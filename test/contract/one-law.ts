@@ -165,7 +165,7 @@ class Play {
         return
       }
       case 'step':
-        return this.#step(command, command.ms)
+        return command.beat ? this.#step(command, command.ms) : this.#turn(command.ms)
       case 'pass':
         for (let left = command.seconds; left > 0; left -= 4) await this.#step(command, 4 * SECOND)
         return
@@ -263,7 +263,7 @@ class Play {
     await this.#stream.compareUnexported(unexported)
   }
 
-  /** A step of the clock ends with a beat: every store agrees from then on how long it was silent, and where its mark is. */
+  /** A step of the clock with a beat at its end, so that the marks are there. */
   async #step(command: Command, ms: number): Promise<void> {
     await this.#turn(ms)
     await this.#everywhere(command, ledger => ledger.beat(WITNESS))

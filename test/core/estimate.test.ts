@@ -336,12 +336,14 @@ describe('the input bound', () => {
 
   it('refuses tools that the provider runs, or reserves ten rounds of the window and their calls', () => {
     const tools = { serverTools: ['web_search'], tools: true, outputBound: 0n }
-    expect(estimateCall(input(tools))).toEqual({ kind: 'server-tools', what: 'web_search' })
+    expect(estimateCall(input(tools))).toEqual({ kind: 'server-tools', what: 'web_search', why: 'denied' })
     const rules = { ...RULES, onServerTools: 'Reserve' as const }
     const prices = [price({ perCall: new Map([['web_search', picoUsd(10_000_000_000n)]]) })]
     const estimate = bounded(input(tools, { rules, prices }))
     expect(estimate.inputTokens).toBe(1_280_000n)
     expect(estimate.cost).toBe(1_280_000n * 2_500n + 10n * 10_000_000n)
+    const blind = input(tools, { rules, prices: [price({ contextWindow: null })] })
+    expect(estimateCall(blind)).toEqual({ kind: 'server-tools', what: 'web_search', why: 'no-window' })
   })
 })
 
@@ -539,7 +541,7 @@ describe('the delivered estimate', () => {
   it('charges the whole estimate where the provider ran tools by itself', () => {
     const call = { ...CALL, serverTools: ['web_search'] }
     const soFar = usageOf({ ...NO_TOKENS, input: 2_479n, output: 1n })
-    const estimate = { inputTokens: 1_280_000n, outputTokens: 1_000n, cost: nanoUsd(77n), injectOutputBound: null }
+    const estimate = { inputTokens: 1_280_000n, outputTokens: 1_000n, cost: nanoUsd(77n), injectOutputBound: null, clampToolUses: null }
     const charge = deliveredEstimate(args({ call, estimate, usageSoFar: soFar }))
     expect(charge).toMatchObject({ inputTokens: 1_280_000n, outputTokens: 1_000n })
     expect(charge.cost).toBe(costOf(soFar, price()))

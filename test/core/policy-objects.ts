@@ -144,7 +144,7 @@ export const reservations: fc.Arbitrary<Policy['reservation']> = fc.record({
   maxPerRequest: maybe(fc.bigInt({ min: 0n, max: 5n })),
   onUnknownModel: denyOr('DearestOfProvider'),
   onOpaqueInput: denyOr('ReserveContextWindow'),
-  onServerTools: denyOr('Reserve'),
+  onServerTools: maybe(fc.constantFrom('Deny', 'Clamp', 'Reserve')),
   onUnknownEndpoint: denyOr('Allow'),
   onUnreadable: denyOr('Allow'),
   onExpiry: maybe(fc.constantFrom('Estimate', 'Observed')),

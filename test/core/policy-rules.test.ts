@@ -18,7 +18,8 @@ describe('merged rules', () => {
         for (const field of ['onUnknownModel', 'onOpaqueInput', 'onServerTools', 'onUnknownEndpoint', 'onUnreadable'] as const) {
           const values = said.map(one => one[field]).filter(value => value !== null)
           const silent = field === 'onOpaqueInput' ? 'ReserveContextWindow' : 'Deny'
-          expect(rules[field]).toBe(values.includes('Deny') ? 'Deny' : (values[0] ?? silent))
+          const strictest = values.find(value => value === 'Deny') ?? values.find(value => value === 'Clamp')
+          expect(rules[field]).toBe(strictest ?? values[0] ?? silent)
         }
         const order = ['Strict', 'Bytes', 'Tokenizer'] as const
         expect(rules.inputEstimate).toBe(order.find(mode => said.some(one => one.inputEstimate === mode)) ?? 'Bytes')

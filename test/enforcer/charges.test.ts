@@ -155,3 +155,54 @@ describe('the advice of another model', () => {
     expect(suspense).toBe(spent)
   })
 })
+
+describe('a region of choice', () => {
+  const usage = (geo?: string) => ({ input_tokens: 1_000, output_tokens: 100, ...(geo === undefined ? {} : { inference_geo: geo }) })
+  const message = (geo?: string, model = 'claude-sonnet-4-6'): Asked => ({
+    path: '/v1/messages',
+    authority: 'api.anthropic.com',
+    body: json({
+      model,
+      max_tokens: 100,
+      messages: [{ role: 'user', content: 'Hi' }],
+      ...(geo === undefined ? {} : { inference_geo: geo }),
+    }),
+  })
+  const PLAIN = 1_000n * 3_000n + 100n * 15_000n
+  const DEARER = (PLAIN * 11n) / 10n
+
+  it('costs a tenth more where Anthropic says that it was there, whatever was asked for', async () => {
+    const answer = (geo?: string) => ({ model: 'claude-sonnet-4-6', usage: usage(geo) })
+    const anywhere = await charged(message(), answer('global'))
+    const us = await charged(message('us'), answer('us'))
+    expect([anywhere.spent, us.spent]).toEqual([PLAIN, DEARER])
+    // Each rate is a whole number of pico-USD, also with its tenth, and the sum is rounded up once.
+    expect(us.reserved).toBe((anywhere.reserved * 11n + 9n) / 10n)
+    expect((await charged(message('us'), answer('global'))).spent).toBe(PLAIN)
+    expect((await charged(message(), answer('us'))).spent).toBe(DEARER)
+    expect((await charged(message('us'), answer('not_available'))).spent).toBe(DEARER)
+  })
+
+  it('is told by the path on Vertex, and by the host elsewhere', async () => {
+    const vertex = (location: string, model: string): Asked => ({
+      path: `/v1/projects/p/locations/${location}/publishers/anthropic/models/${model}:rawPredict`,
+      authority: 'aiplatform.googleapis.com',
+      body: json({ anthropic_version: 'vertex-2023-10-16', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] }),
+    })
+    const spent = async (asked: Asked, answer: unknown) => (await charged(asked, answer)).spent
+    const claude = { model: 'claude-sonnet-4-6', usage: usage() }
+    expect(await spent(vertex('global', 'claude-sonnet-4-6'), claude)).toBe(PLAIN)
+    expect(await spent(vertex('eu', 'claude-sonnet-4-6'), claude)).toBe(DEARER)
+    expect(await spent(vertex('us-east5', 'claude-sonnet-4@20250514'), { ...claude, model: 'claude-sonnet-4' })).toBe(PLAIN)
+    const chat = (authority: string, model: string): Asked => ({
+      path: '/v1/chat/completions',
+      authority,
+      body: json({ model, max_completion_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] }),
+    })
+    const answer = (model: string) => ({ model, choices: [], usage: { prompt_tokens: 1_000, completion_tokens: 100 } })
+    expect(await spent(chat('eu.api.openai.com:443', 'gpt-5.4'), answer('gpt-5.4'))).toBe(1_000n * 2_750n + 100n * 16_500n)
+    expect(await spent(chat('api.openai.com', 'gpt-5.4'), answer('gpt-5.4'))).toBe(1_000n * 2_500n + 100n * 15_000n)
+    expect(await spent(chat('eu.api.openai.com', 'gpt-4.1'), answer('gpt-4.1'))).toBe(1_000n * 2_000n + 100n * 8_000n)
+    expect(await spent(chat('us-east-1.api.x.ai', 'grok-4.3'), answer('grok-4.3'))).toBe(1_000n * 1_375n + 100n * 2_750n)
+  })
+})

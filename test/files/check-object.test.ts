@@ -166,7 +166,7 @@ describe('what this version does not enforce', () => {
     [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
-    ['{reservation: {onServerTools: Clamp}}', 'spec.reservation.onServerTools: Clamp is not supported yet; allowed: Deny, Reserve'],
+    ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
     ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
@@ -190,7 +190,7 @@ describe('what this version does not enforce', () => {
       limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
       permissions: { onForbiddenModel: 'Deny' },
-      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: false, onExpiry: 'Estimate', onServerTools: 'Reserve' },
+      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: false, onExpiry: 'Estimate', onServerTools: 'Clamp' },
     }
     expect(await faults(budgetPolicy(JSON.stringify(spec)))).toEqual([])
   })

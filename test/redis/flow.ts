@@ -42,9 +42,12 @@ export class Flow {
     }, SOON)
   }
 
-  /** How many were admitted of those that began between two times. */
-  admittedBetween(fromMs: number, toMs: number): number {
-    return this.#done.filter(({ outcome, startedMs }) => startedMs > fromMs && startedMs < toMs && isAdmitted(outcome)).length
+  /** Of those that began between two times: how many were admitted, and the median of what they took, in ms. */
+  between(fromMs: number, toMs: number): { readonly admitted: number; readonly medianMs: number } {
+    const began = this.#done.filter(({ startedMs }) => startedMs > fromMs && startedMs < toMs)
+    const took = began.map(({ startedMs, endedMs }) => endedMs - startedMs).sort((a, b) => a - b)
+    const admitted = began.filter(({ outcome }) => isAdmitted(outcome)).length
+    return { admitted, medianMs: took[Math.floor(took.length / 2)] ?? Number.NaN }
   }
 
   /** Ends it. Every answer was an admission or `unavailable`; answers the longest that one of them took, in ms. */
@@ -110,6 +113,15 @@ export class Flow {
       await new Promise(resolve => setTimeout(resolve, 2))
     }
   }
+}
+
+/**
+ * Between the end of a primary and the name of the next nothing was admitted, and most were refused as fast as the law says. The margins:
+ * a signal takes its time to arrive, silence is known after two timeouts, and a ledger may hear the news a little before a test does.
+ */
+export function isRefused(flow: Flow, goneMs: number, namedMs: number): void {
+  expect(flow.between(goneMs + 50, namedMs - 200).admitted).toBe(0)
+  expect(flow.between(goneMs + 700, namedMs - 200).medianMs).toBeLessThan(50)
 }
 
 /** As the enforcer takes it: a retry after a timeout may find that the first try had come through. */

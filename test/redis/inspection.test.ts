@@ -8,7 +8,14 @@ import { wait } from '../../src/redis/fitness.ts'
 import { inspection } from '../../src/redis/inspection.ts'
 
 const SINGLE = 'redis://one:1'
-const GOOD = { redis_version: '7.0.15', redis_mode: 'standalone', role: 'master', loading: '0', maxmemory_policy: 'noeviction' }
+const GOOD = {
+  redis_version: '7.0.15',
+  redis_mode: 'standalone',
+  cluster_enabled: '0',
+  role: 'master',
+  loading: '0',
+  maxmemory_policy: 'noeviction',
+}
 
 interface Says {
   readonly fields?: Readonly<Record<string, string>>
@@ -45,7 +52,7 @@ describe('a server is fit', () => {
     ['Redis 7.0', SINGLE, {}],
     ['Redis 8', SINGLE, { redis_version: '8.8.0' }],
     ['Valkey 7.2', SINGLE, { redis_version: '7.2.4', server_name: 'valkey', valkey_version: '7.2.11' }],
-    ['a node of a Cluster', 'redis+cluster://one:1', { redis_mode: 'cluster' }],
+    ['a node of a Cluster', 'redis+cluster://one:1', { cluster_enabled: '1' }],
     ['a primary under Sentinel', 'redis+sentinel://one:1/p', {}],
   ])('%s', async (_, url, fields) => {
     expect((await inspected(url, { fields })).fitness).toEqual({ kind: 'fit' })
@@ -56,8 +63,9 @@ describe('a server is not fit', () => {
   it.each([
     ['too old', SINGLE, { redis_version: '6.2.14' }, 'person', 'is version 6.2.14: Purser needs Redis 7.0 or Valkey 7.2'],
     ['a Sentinel', SINGLE, { redis_mode: 'sentinel' }, 'person', 'write redis+sentinel://HOST:PORT/PRIMARY'],
-    ['a node of a Cluster', SINGLE, { redis_mode: 'cluster' }, 'person', 'write redis+cluster://HOST:PORT'],
-    ['a Cluster under Sentinel', 'redis+sentinel://one:1/p', { redis_mode: 'cluster' }, 'person', 'write redis+cluster://HOST:PORT'],
+    ['a Sentinel of Valkey', SINGLE, { server_mode: 'sentinel' }, 'person', 'write redis+sentinel://HOST:PORT/PRIMARY'],
+    ['a node of a Cluster', SINGLE, { cluster_enabled: '1' }, 'person', 'write redis+cluster://HOST:PORT'],
+    ['a Cluster under Sentinel', 'redis+sentinel://one:1/p', { cluster_enabled: '1' }, 'person', 'write redis+cluster://HOST:PORT'],
     ['no Cluster', 'redis+cluster://one:1', {}, 'person', 'write redis://HOST:PORT'],
     ['evicting', SINGLE, { maxmemory_policy: 'allkeys-lru' }, 'person', 'has maxmemory-policy allkeys-lru'],
     ['silent about evicting', SINGLE, { maxmemory_policy: '' }, 'person', 'has maxmemory-policy'],
@@ -80,7 +88,7 @@ describe('a server is not fit', () => {
     ['HMGET', SINGLE, { kind: 'reply', value: ['2', null, null, null, null] }, 'person'],
     ['HSET', SINGLE, { kind: 'error', message: 'OOM command not allowed' }, 'wait'],
   ])('where %s is refused, and nothing more is sent', async (command, url, reply, until) => {
-    const fields = url === SINGLE ? {} : { redis_mode: 'cluster' }
+    const fields = url === SINGLE ? {} : { cluster_enabled: '1' }
     const { fitness, sent } = await inspected(url, { fields, replies: { [command]: reply } })
     expect(fitness).toMatchObject({ kind: 'unfit', until })
     expect(sent.at(-1)).toBe(command)

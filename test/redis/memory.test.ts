@@ -4,6 +4,7 @@ import { MEMORY_ALARM_RATIO, MEMORY_WATCH_MS } from '../../src/limits.ts'
 import type { Ledger, Timer } from '../../src/ports.ts'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
 import { systemClock, systemTimer } from '../../src/system.ts'
+import { line, reserveMove } from '../contract/moves.ts'
 import { RedisServer } from './server.ts'
 
 /** Those that wait for the next look go when they are told to. */
@@ -71,6 +72,20 @@ it('tells how full it is, and complains once each time that it passes the mark',
     await used(0.5)
     expect(await looked()).toBeLessThan(MEMORY_ALARM_RATIO)
   }
+})
+
+it('stops the use of a server that is told to evict while it is in use', async () => {
+  ledger = await open()
+  const using = ledger
+  const reserve = () => using.reserve(reserveMove(Date.now(), [line('a', 1n)]))
+  expect((await reserve()).kind).toBe('reserved')
+  await server.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+  nextLook()
+  await vi.waitFor(async () => {
+    expect(await reserve()).toMatchObject({ kind: 'unavailable', why: expect.stringContaining('allkeys-lru') })
+  }, SOON)
+  await server.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+  await vi.waitFor(async () => expect((await reserve()).kind).toBe('reserved'), SOON)
 })
 
 it('is silent where there is no bound, where the server is away, and after the end', async () => {

@@ -7,7 +7,7 @@ import { systemClock, systemTimer } from '../../src/system.ts'
 import { ledgerContract } from '../contract/ledger.ts'
 import { line, reserveMove } from '../contract/moves.ts'
 import { documentedUser, USER } from './documented-user.ts'
-import { Flow } from './flow.ts'
+import { Flow, isRefused } from './flow.ts'
 import { makeRedis } from './make-redis.ts'
 import { Sentinels } from './sentinels.ts'
 import type { RedisServer } from './server.ts'
@@ -79,8 +79,7 @@ describe('a primary under Sentinel', () => {
     await after.close()
     expect(backMs).toBeLessThan(BACK_MS)
     expect(slowestMs).toBeLessThan(REFUSED_MS)
-    // The margins: a signal takes its time to arrive, and the ledger may hear the news a little before this test.
-    if (isGone) expect(flow.admittedBetween(goneMs + 50, namedMs - 200)).toBe(0)
+    if (isGone) isRefused(flow, goneMs, namedMs)
   }
 
   it('may be replaced in good order', async () => {

@@ -1,5 +1,5 @@
 // What only a ledger in a file can do: be opened again, be locked, fill up, be damaged or another's, grow old.
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -7,7 +7,20 @@ import { afterAll, expect, it } from 'vitest'
 import type { ReserveMove } from '../../src/core/reservation.ts'
 import { openSqliteLedger } from '../../src/sqlite/ledger.ts'
 import { testClock } from '../contract/clock.ts'
-import { DAY, holder, IN_FLIGHT, line, MINUTE, mintId, releaseMove, reserveMove, SECOND, settleMove, sliding } from '../contract/moves.ts'
+import {
+  DAY,
+  holder,
+  IN_FLIGHT,
+  line,
+  MINUTE,
+  mintId,
+  observeMove,
+  releaseMove,
+  reserveMove,
+  SECOND,
+  settleMove,
+  sliding,
+} from '../contract/moves.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'purser-sqlite-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -24,6 +37,9 @@ it('expires at once what an earlier run left open, and takes its proof late', as
   const first = await openSqliteLedger({ file, clock })
   const moves = Array.from({ length: 3 }, () => reserveMove(clock.wallMs(), lines))
   for (const move of moves) expect(await first.reserve(move)).toMatchObject({ kind: 'reserved' })
+  const [seen] = moves
+  if (seen === undefined) throw new Error('three were reserved')
+  expect(await first.observe(observeMove(seen.holder, [seen, [150n, 1n, 4n]]))).toMatchObject({ observed: 1 })
   await first.close()
   clock.advance(SECOND)
 
@@ -31,7 +47,7 @@ it('expires at once what an earlier run left open, and takes its proof late', as
   expect(await second.reservations({ open: true, cursor: '', count: 10 })).toMatchObject({ value: { reservations: [] } })
   expect(await second.read(lines)).toMatchObject({
     value: [
-      { reserved: 0n, spent: 300n, suspense: 300n },
+      { reserved: 0n, spent: 350n, suspense: 350n },
       { reserved: 0n, spent: 0n },
       { reserved: 0n, spent: 15n, suspense: 15n },
     ],
@@ -146,7 +162,7 @@ it('takes no file for its own that is not, whatever its schema says, and leaves 
     [newFile(), 'PRAGMA user_version = 1'],
     [newFile(), 'PRAGMA user_version = -1'],
     [newFile(), 'ALTER TABLE meta ADD COLUMN more INTEGER'],
-    [newFile(), 'DROP INDEX records_response'],
+    [newFile(), 'DROP INDEX records_outlived'],
     [newFile(), 'ALTER TABLE records RENAME COLUMN response TO answer'],
   ]
   for (const [file, change] of foreign) {
@@ -204,6 +220,16 @@ it('finishes what it was asked before it closes, and is unavailable afterwards',
   await ledger.close()
 })
 
+it('packs reservations of the usual four lines, so that none takes a page of its own', async () => {
+  const file = newFile()
+  const clock = testClock()
+  const ledger = await openSqliteLedger({ file, clock, streamMax: 1 })
+  const lines = ['organisation', 'team', 'key', 'user'].map(name => line(name, 1n, { limit: 10n ** 15n, unit: 'USD' }))
+  await Promise.all(Array.from({ length: 1_000 }, () => ledger.reserve(reserveMove(clock.wallMs(), lines))))
+  await ledger.close()
+  expect(statSync(file).size / 1_000).toBeLessThan(2_048)
+})
+
 it('keeps its stream for 35 days', async () => {
   const clock = testClock()
   const ledger = await openSqliteLedger({ file: newFile(), clock })
@@ -226,5 +252,29 @@ it('keeps its stream for 35 days', async () => {
   await ledger.sweep()
   expect(await seqs()).toEqual([7, 8])
   expect(await ledger.read([line('a', 0n)])).toMatchObject({ value: [{ spent: 4n }] })
+  await ledger.close()
+})
+
+it('keeps what its exporter has not read for 35 days more, then cuts it and counts it', async () => {
+  const clock = testClock()
+  const ledger = await openSqliteLedger({ file: newFile(), clock })
+  for (let round = 0; round < 4; round += 1) await ledger.reserve(reserveMove(clock.wallMs(), [line('a', 1n)]))
+  await ledger.acknowledge(2)
+  const firstSeq = async (): Promise<number | undefined> => {
+    const read = await ledger.entries({ afterSeq: 0, count: 1 })
+    return read.kind === 'read' ? read.value[0]?.seq : undefined
+  }
+  for (const [days, first, unexported] of [
+    [34, 1, 0],
+    [2, 3, 0],
+    [33, 3, 0],
+    [2, 5, 2],
+  ] as const) {
+    clock.advance(days * DAY)
+    // The first sweep cuts, the second sees what is left.
+    await ledger.sweep()
+    expect(await ledger.sweep()).toMatchObject({ kind: 'swept', unexported })
+    expect(await firstSeq(), `after ${days} more days`).toBe(first)
+  }
   await ledger.close()
 })

@@ -200,7 +200,7 @@ function cutBeforeReport(row: Row): Compared | null {
   whole?.end()
   const reading = whole?.reading()
   if (reading?.kind !== 'exact' || before?.kind !== 'partial') return null
-  const estimate = { inputTokens: 10n ** 6n, outputTokens: 10n ** 6n, cost: null, injectOutputBound: null }
+  const estimate = { inputTokens: 10n ** 6n, outputTokens: 10n ** 6n, cost: null, injectOutputBound: null, clampToolUses: null }
   const input = { call, prices: [], estimate, delivered: before.delivered, usageSoFar: before.usage, billsOn: false }
   const bound = Number(deliveredEstimate(input).outputTokens)
   return { id: row.id, bound, billed: Number(outputTotal(reading.usage.tokens)), bytes: row.response.body.length }

@@ -29,6 +29,8 @@ export interface Fixture {
       readonly kind: 'exact' | 'partial' | 'absent'
       readonly model?: string | null
       readonly serviceTier?: string | null
+      /** Null: the answer does not say. */
+      readonly regional?: boolean | null
       /** Kinds that are not named are 0. */
       readonly tokens?: Readonly<Record<string, string>>
       readonly calls?: Readonly<Record<string, string>>

@@ -89,7 +89,7 @@ function expectCall(result: ReadResult, { expect: expected, request }: Fixture):
   if (result.kind !== 'call') return
   expect(result.call.models.length).toBeGreaterThan(0)
   for (const [field, value] of Object.entries(expected.call ?? {})) {
-    const found = result.call[field as keyof Call]
+    const found = result.call[field as keyof Call] ?? null
     expect(typeof found === 'bigint' ? found.toString() : found, field).toEqual(value)
   }
   expect(textBytes(result.call.text)).toBeLessThanOrEqual(2 * bytesOf(request.body).length)
@@ -130,6 +130,7 @@ function expectReading(reading: UsageReading, { expect: { reading: expected } }:
   }
   if (expected.model !== undefined) expect(usage?.model ?? null).toBe(expected.model)
   if (expected.serviceTier !== undefined) expect(usage?.serviceTier).toBe(expected.serviceTier)
+  if (expected.regional !== undefined) expect(usage?.regional ?? null).toBe(expected.regional)
   if (expected.statedCost !== undefined) expect(usage?.statedCost?.toString() ?? null).toBe(expected.statedCost)
   if (usage !== null) {
     expect(usage.contradictions).toHaveLength(expected.contradictions ?? 0)

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Call } from '../../src/core/call.ts'
-import { inputTotal, outputTotal, type TokenCounts, type UsageReading } from '../../src/core/usage.ts'
+import { cachedTotal, inputTotal, outputTotal, type TokenCounts, type UsageReading } from '../../src/core/usage.ts'
 import type { ReadResult, RequestHead } from '../../src/wire/format.ts'
 import { findEndpoint } from '../../src/wire/formats.ts'
 import { splice } from '../../src/wire/splice.ts'
@@ -94,7 +94,7 @@ describe('a report', () => {
         // Cached tokens above the prompt that includes them: the larger reading is their sum.
         const inputs = cached > input ? input + cached : input
         const total = BigInt(one.totalTokenCount ?? 0)
-        expect(tokens.cacheRead).toBe(cached)
+        expect(cachedTotal(tokens)).toBe(cached)
         expect(inputTotal(tokens)).toBe(inputs)
         expect(outputTotal(tokens)).toBe(total - inputs > output ? total - inputs : output)
       }),

@@ -1,7 +1,7 @@
 // Reported token numbers to disjoint counts: sums are kept where the report agrees with itself, and never shrink where it does not.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inputTotal, NO_TOKENS, outputTotal } from '../../src/core/usage.ts'
+import { cachedTotal, inputTotal, NO_TOKENS, outputTotal, type TokenCounts } from '../../src/core/usage.ts'
 import { NOTHING_REPORTED, normaliseTokens, type ReportedTokens } from '../../src/wire/usage-report.ts'
 
 const count = fc.bigInt({ min: 0n, max: 1_000_000n })
@@ -9,14 +9,17 @@ const some = fc.option(count)
 const reports = fc.record<ReportedTokens>({
   input: some,
   cacheRead: some,
+  cacheReadAudio: some,
   cacheWrite5m: some,
   cacheWrite1h: some,
   inputAudio: some,
   inputImage: some,
+  inputVideo: some,
   output: some,
   reasoning: some,
   outputAudio: some,
   outputImage: some,
+  outputVideo: some,
   total: some,
 })
 const conventions = fc.constantFrom('InputIncludesCache' as const, 'InputExcludesCache' as const)
@@ -36,23 +39,33 @@ describe('normaliseTokens', () => {
   })
 
   it('finds again what a consistent report was made of', () => {
-    const parts = fc.record({
+    const parts = fc.record<TokenCounts>({
       input: count,
       cacheRead: count,
+      cacheReadAudio: count,
       cacheWrite5m: count,
       cacheWrite1h: count,
       inputAudio: count,
       inputImage: count,
+      inputVideo: count,
       output: count,
       reasoning: count,
       outputAudio: count,
       outputImage: count,
+      outputVideo: count,
     })
     fc.assert(
       fc.property(parts, conventions, fc.boolean(), (tokens, convention, withTotal) => {
         const excluded = convention === 'InputExcludesCache'
-        const input = excluded ? tokens.input + tokens.inputAudio + tokens.inputImage : inputTotal(tokens)
-        const report = { ...tokens, input, output: outputTotal(tokens), total: withTotal ? inputTotal(tokens) + outputTotal(tokens) : null }
+        const plain = tokens.input + tokens.inputAudio + tokens.inputImage + tokens.inputVideo
+        const input = excluded ? plain : inputTotal(tokens)
+        const report = {
+          ...tokens,
+          input,
+          cacheRead: cachedTotal(tokens),
+          output: outputTotal(tokens),
+          total: withTotal ? inputTotal(tokens) + outputTotal(tokens) : null,
+        }
         expect(normaliseTokens(report, convention)).toEqual({ tokens, contradictions: [] })
       }),
       { numRuns: 500, verbose: 1 },
