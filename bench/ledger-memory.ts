@@ -12,8 +12,8 @@ import type { Window, WindowSpec } from '../src/core/window.ts'
 import { openMemoryLedger } from '../src/memory/ledger.ts'
 import type { Ledger } from '../src/ports.ts'
 import { openRedisLedger } from '../src/redis/ledger.ts'
-import { systemTimer } from '../src/system.ts'
 import { openSqliteLedger } from '../src/sqlite/ledger.ts'
+import { systemTimer } from '../src/system.ts'
 import { type TestClock, testClock } from '../test/contract/clock.ts'
 import { RedisServer } from '../test/redis/server.ts'
 
@@ -72,7 +72,14 @@ async function sqliteStore(): Promise<Store> {
 
 async function redisStore(server: RedisServer): Promise<Store> {
   const clock = testClock()
-  const ledger = await openRedisLedger({ url: server.url, name: 'bench', clock, timer: systemTimer, streamMax: STREAM_MAX, storeClockMs: clock.wallMs })
+  const ledger = await openRedisLedger({
+    url: server.url,
+    name: 'bench',
+    clock,
+    timer: systemTimer,
+    streamMax: STREAM_MAX,
+    storeClockMs: clock.wallMs,
+  })
   const bytes = async (): Promise<number> => Number(/used_memory:(\d+)/.exec(String(await server.command('INFO', 'memory')))?.[1])
   return { name: 'Redis (used_memory)', clock, ledger: () => ledger, bytes, close: () => ledger.close() }
 }
