@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench mutants clean
+.PHONY: help setup demo test test-kube check bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -12,6 +12,8 @@ help:
 	@echo 'make demo    a real Envoy, a fake provider, example budgets; until Ctrl-C'
 	@echo '             (make demo DEMO_ARGS=--once ends by itself)'
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
+	@echo 'make test-kube   the tests against a real Kubernetes API server, which is built once (minutes) and kept in ~/.cache/purser;'
+	@echo '             needs Go 1.26 or newer, or KUBEBUILDER_ASSETS=FOLDER with kube-apiserver, etcd and kubectl'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make mutants plants hand-made faults in the ledger, one by one, and shows that the tests find each'
 	@echo '             (make mutants MUTANT=lua/settle for some of them)'
@@ -44,6 +46,11 @@ test: setup check
 	@mkdir -p $(reports) && rm -f $(reports)/*.json
 	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
+
+test-kube: node_modules-of-lock
+	@scripts/kube-tools kube-apiserver etcd kubectl >/dev/null
+	@mkdir -p $(reports) && rm -f $(reports)/kube.json
+	@$(run) test -- --config vitest.kube.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
 
 bench: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/gateway.ts

@@ -39,7 +39,7 @@ interface Flag {
 
 /** Every flag of `serve`: its default (empty for none) and one line of help. */
 export const FLAGS: Readonly<Record<string, Flag>> = {
-  policies: { type: 'string', value: './policies', help: 'folder of policy objects (YAML)' },
+  policies: { type: 'string', value: './policies', help: 'folder of policy objects (YAML), or kubernetes' },
   ledger: {
     type: 'string',
     value: 'sqlite:./purser.db',

@@ -115,8 +115,24 @@ assert(LIMIT_MAX + AMOUNT_MAX * 2n < 2n ** 63n, 'balances stay inside int64')
 export const POLICY_FILE_BYTES_MAX = 4_194_304 // thousands of objects; a longer file is refused before it is parsed
 export const POLICY_FILES_MAX = 5_000 // of one folder: beyond it the path is surely not the folder that was meant
 
+/** Policies from the Kubernetes API. */
+export const LIST_PAGE = 2_000 // objects asked for at once, some 25 ms to parse: every further page costs a server a quarter of a second
+export const LIST_PAGE_BYTES_MAX = 134_217_728 // 128 MiB: 2,000 objects of ours with all that a server adds to them are under 16 MiB
+export const LIST_IDLE_MS = 30_000 // a server that is silent for so long in the middle of a list has forgotten us
+export const WATCH_LINE_BYTES_MAX = 8_388_608 // one event: etcd keeps no object over 1.5 MiB, and no request over 3 MiB is taken
+export const WATCH_SECONDS_MIN = 240 // a watch ends by itself between this and the next, so that replicas do not come back together
+export const WATCH_SECONDS_MAX = 480
+export const WATCH_IDLE_MS = 100_000 // bookmarks come every minute: after so long a silence nobody is at the other end
+export const WATCH_GOOD_MS = 5_000 // a watch that lived so long was none that fails at once: the next attempt does not wait longer
+export const WATCH_RETRY_MS = 200
+export const WATCH_RETRY_MAX_MS = 10_000 // how late a server may be heard of that is back; a few small requests in that time harm none
+export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not meant to be obeyed
+export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
+export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides
+
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
 assert(ARREARS_KEEP_MS + 3_600_000 <= RETAIN_UNPROVEN_MS, 'nor a charge without a reserve')
 assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')
+assert(WATCH_IDLE_MS < WATCH_SECONDS_MIN * 1_000, 'a dead watch is noticed before it would have ended')

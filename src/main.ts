@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { check } from './cli/check.ts'
 import { demo } from './cli/demo.ts'
 import { PRICES_HELP, prices } from './cli/prices.ts'
-import { serve, type Wiring } from './cli/serve.ts'
+import { type Policies, serve, type Wiring } from './cli/serve.ts'
 import { SIMULATE_HELP, simulate } from './cli/simulate.ts'
 import { type Config, ConfigError, FLAGS, parseConfig, processEnv, splitAddress } from './config.ts'
 import type { PriceCatalogue } from './core/price-catalogue.ts'
@@ -123,10 +123,7 @@ async function runServe(args: readonly string[]): Promise<number> {
     telemetry,
     say: (message, fields) => log.info(fields, message),
     openLedger: () => openLedger(config, telemetry),
-    openPolicies: async ({ policies, trustedHeaders, defaultNamespace }) => {
-      const source = await openPolicies(policies, trustedHeaders, defaultNamespace)
-      return { policies: source, sawBudget: key => source.partitions.seen(key) }
-    },
+    openPolicies: openServedPolicies,
     openPrices,
     tokens: createTokenCounter(),
     openDoor: (_, factory) => openDoor(factory, { listen: config.grpcListen, tls: tlsOf(config), clock, log: doorLog(log) }),
@@ -153,6 +150,16 @@ async function openLedger(config: Config, telemetry: Telemetry): Promise<Ledger>
   const { openRedisLedger } = await import('./redis/ledger.ts')
   const tls = { ca: config.ledgerTlsCa, cert: config.ledgerTlsCert, key: config.ledgerTlsKey }
   return openRedisLedger({ url: ledger, name: ledgerName, clock, streamMax: ledgerStreamMax, tls, guarded, telemetry, timer: systemTimer })
+}
+
+async function openServedPolicies({ policies, trustedHeaders, defaultNamespace }: Config): Promise<Policies> {
+  if (policies === 'kubernetes') {
+    const { watchCluster } = await import('./kubernetes/policies.ts')
+    const source = watchCluster({ clock, random: systemRandom, trustedHeaders })
+    return { policies: source, synced: source.synced, sawBudget: key => source.partitions.seen(key) }
+  }
+  const source = await openPolicies(policies, trustedHeaders, defaultNamespace)
+  return { policies: source, synced: Promise.resolve(), sawBudget: key => source.partitions.seen(key) }
 }
 
 const memory = (simulated: Clock): Ledger => openMemoryLedger({ clock: simulated })
@@ -187,6 +194,9 @@ function tokenOf({ httpTokenFile }: Config): string | null {
   return token
 }
 
+// Whoever read our words may stop reading, as head does: that ends neither a command nor the service.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (fault) {
@@ -195,4 +205,6 @@ try {
     process.stderr.write(`${fault.stack}\n`)
   process.exitCode = 1
 }
+// A pipe holds 64 KiB: what is beyond is still ours until somebody reads it.
+await Promise.all([process.stdout, process.stderr].map(stream => new Promise(written => stream.write('', written))))
 process.exit()

@@ -106,10 +106,10 @@ export interface LedgerEntry {
   readonly lines: readonly EntryLine[]
 }
 
-/** Where policies come from: a set that is whole and accepted; a faulty change keeps the last good one. */
+/** Where policies come from: what is accepted; a faulty change keeps the last good state. */
 export interface PolicySource {
   current(): PolicySet
-  /** Called after every accepted change, and after every refused one with what is wrong. */
+  /** Called after accepted changes, after refused ones with what is wrong, and when nothing more is heard of changes for a while. */
   onChange(listener: (change: PolicyChange) => void): void
   close(): Promise<void>
 }
@@ -117,6 +117,9 @@ export interface PolicySource {
 export type PolicyChange =
   | { readonly kind: 'accepted'; readonly objects: number; readonly warnings: readonly string[] }
   | { readonly kind: 'refused'; readonly problems: readonly string[] }
+  /** Changes are not heard of; what was accepted last stays in force. */
+  | { readonly kind: 'away'; readonly why: string }
+  | { readonly kind: 'back' }
 
 export interface PriceSource {
   current(): PriceBook

@@ -18,7 +18,21 @@ const SHORTFALLS: Readonly<Record<ShortfallReason, number>> = {
   'never-fits': 403,
 }
 /** Of the other commands, and of other people's programs. */
-const OTHER_FLAGS = ['once', 'help', 'exchanges', 'against', 'chunk', 'cut', 'omit', 'provider', 'json', 'config', 'config-path', 'write']
+const OTHER_FLAGS = [
+  'once',
+  'help',
+  'exchanges',
+  'against',
+  'chunk',
+  'cut',
+  'omit',
+  'provider',
+  'json',
+  'config',
+  'config-path',
+  'write',
+  'server-side',
+]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 
 describe('docs/refusals.md', () => {

@@ -2,11 +2,12 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Config, splitAddress } from '../config.ts'
+import { assertNever } from '../core/assert.ts'
 import type { BudgetKey } from '../core/budget.ts'
 import { createEnforcer, exchangeFactory } from '../enforcer/enforcer.ts'
 import type { ExchangeFactory } from '../enforcer/exchange.ts'
 import { startKeeper } from '../enforcer/sweep.ts'
-import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
+import type { Clock, Ledger, PolicyChange, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
 
 /** The gRPC door as serve sees it. */
 export interface Door {
@@ -20,6 +21,14 @@ export interface Door {
   stop(): void
 }
 
+export interface Policies {
+  readonly policies: PolicySource
+  /** Resolves when they were read once; no call is served before. */
+  readonly synced: Promise<void>
+  /** Told every budget that the ledger knows at start, so that partitions are counted on from there. */
+  sawBudget(key: BudgetKey): void
+}
+
 export interface Wiring {
   readonly clock: Clock
   readonly timer: Timer
@@ -27,8 +36,7 @@ export interface Wiring {
   readonly telemetry: Telemetry
   say(message: string, fields: Readonly<Record<string, unknown>>): void
   openLedger(config: Config, clock: Clock): Promise<Ledger>
-  /** `sawBudget` is told every budget that the ledger knows at start, so that partitions are counted on from there. */
-  openPolicies(config: Config): Promise<{ policies: PolicySource; sawBudget(key: BudgetKey): void }>
+  openPolicies(config: Config): Promise<Policies>
   openPrices(policies: PolicySource): PriceSource
   /** Absent: policies that ask for a tokenizer get the bound by bytes. */
   readonly tokens?: TokenCounter
@@ -41,11 +49,8 @@ const SETTLE_AT_STOP_MS = 5_000
 /** Runs until `stop` resolves; answers the exit code. Throws where a part cannot be opened, with a sentence that says which and why. */
 export async function serve(config: Config, wiring: Wiring, stop: Promise<string>): Promise<number> {
   const { clock, telemetry, say } = wiring
-  const { policies, sawBudget } = await wiring.openPolicies(config)
-  policies.onChange(change => {
-    if (change.kind === 'accepted') say('policies changed', { objects: change.objects, warnings: change.warnings })
-    else telemetry.fault('policies refused, the last good set stays in force', { problems: change.problems.join('\n') })
-  })
+  const { policies, synced, sawBudget } = await wiring.openPolicies(config)
+  policies.onChange(change => tell(change, wiring))
   const prices = wiring.openPrices(policies)
   const ledger = await wiring.openLedger(config, clock)
   const { timer, random, tokens } = wiring
@@ -63,15 +68,19 @@ export async function serve(config: Config, wiring: Wiring, stop: Promise<string
   const keeper = startKeeper(enforcer)
   await keeper.started
   await recallBudgets(ledger, sawBudget)
-  door.serve()
-  notReady = null
-  const httpPort = (http.address() as AddressInfo).port
-  say('ready', {
-    grpc: `${splitAddress(config.grpcListen).host}:${door.port}`,
-    http: `${splitAddress(config.httpListen).host}:${httpPort}`,
-  })
+  notReady = 'policies are not read yet'
+  const stoppedEarly = await Promise.race([synced.then(() => null), stop])
+  if (stoppedEarly === null) {
+    door.serve()
+    notReady = null
+    const httpPort = (http.address() as AddressInfo).port
+    say('ready', {
+      grpc: `${splitAddress(config.grpcListen).host}:${door.port}`,
+      http: `${splitAddress(config.httpListen).host}:${httpPort}`,
+    })
+  }
 
-  const why = await stop
+  const why = stoppedEarly ?? (await stop)
   notReady = 'draining'
   say('draining', { why, seconds: config.drainSeconds })
   const drained = await within(door.drain(), config.drainSeconds * 1_000)
@@ -87,6 +96,25 @@ export async function serve(config: Config, wiring: Wiring, stop: Promise<string
   await ledger.close()
   say('stopped', { drained, settlementsLeftToTheSweep: lost })
   return 0
+}
+
+function tell(change: PolicyChange, { say, telemetry }: Wiring): void {
+  switch (change.kind) {
+    case 'accepted':
+      say('policies changed', { objects: change.objects, warnings: change.warnings })
+      break
+    case 'refused':
+      telemetry.fault('policies refused, what was good last stays in force', { problems: change.problems.join('\n') })
+      break
+    case 'away':
+      telemetry.fault('policies are not heard of, what was read last stays in force', { why: change.why })
+      break
+    case 'back':
+      say('policies are heard of again', {})
+      break
+    default:
+      assertNever(change)
+  }
 }
 
 async function recallBudgets(ledger: Ledger, sawBudget: (key: BudgetKey) => void): Promise<void> {

@@ -46,6 +46,11 @@ export class PartitionRegistry {
     for (const limitKey of this.#seen.keys()) if (!kept.has(limitKey)) this.#seen.delete(limitKey)
   }
 
+  /** Forgets one limit, whose object is gone. */
+  forget(limitKey: BudgetKey): void {
+    this.#seen.delete(limitKey)
+  }
+
   /** How many partitions of a limit are known. */
   count(limitKey: BudgetKey): number {
     return this.#seen.get(limitKey)?.size ?? 0

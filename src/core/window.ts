@@ -62,12 +62,11 @@ export function windowText(window: Window): string {
   return window.kind === 'calendar' ? `${window.startMs}-${window.endMs}` : window.kind === 'sliding' ? `~${window.lengthMs}` : window.kind
 }
 
-/** Whether `name` is a time zone that calendar windows can be counted in (IANA names; no bare offsets). */
+/** Whether `name` is a time zone that calendar windows can be counted in: IANA names, spelt as they are there; no bare offsets. */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+\-/]{0,63}$/.test(name)) return false
   try {
-    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name)
-    return true
+    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(name).timeZoneId === name
   } catch {
     return false
   }

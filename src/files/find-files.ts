@@ -2,7 +2,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { POLICY_FILE_BYTES_MAX, POLICY_FILES_MAX } from '../limits.ts'
-import type { Problem } from './problem.ts'
+import { fileProblem, type Problem } from './problem.ts'
 
 export interface FoundFile {
   readonly path: string
@@ -60,9 +60,6 @@ async function lookInside(folder: string, found: Finding): Promise<void> {
 const fault = (found: Finding, path: string, text: string): void => {
   found.problems.push(fileProblem(path, text))
 }
-
-/** A problem of a file as a whole. */
-export const fileProblem = (file: string, text: string): Problem => ({ file, line: 1, object: 'file', field: '(root)', text })
 
 /** What the system says of a failed look, without the path, which the problem names already. */
 export const reasonOf = (error: unknown): string =>

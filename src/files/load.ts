@@ -1,20 +1,14 @@
 // Loading: files to the parts of a policy set, all or nothing: one problem anywhere, and there are no parts.
 import { readFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import type { AccessKey, Policy, PriceList } from '../core/policy.ts'
 import type { PolicySetParts } from '../core/policy-set.ts'
-import { type CheckContext, checkObject, problemAt } from './check-object.ts'
-import { compileAccessKey, compileBudgetPolicy, compileKeyPolicy, compilePriceList } from './compile-objects.ts'
-import { type FoundFile, fileProblem, findFiles, reasonOf } from './find-files.ts'
-import type { AcceptedObject } from './objects.ts'
-import { type Problem, problemLines } from './problem.ts'
-import { warningsOf } from './warnings.ts'
+import { checkObject } from '../objects/check-object.ts'
+import type { Path } from '../objects/finding.ts'
+import { partsOf, type VersionedObject } from '../objects/parts.ts'
+import { type WarnOptions, warningsOf } from '../objects/warnings.ts'
+import { type FoundFile, findFiles, reasonOf } from './find-files.ts'
+import { fileProblem, type Problem, problemAt, problemLines } from './problem.ts'
 import { readDocuments, type SourceDocument } from './yaml-objects.ts'
-
-export interface LoadOptions extends CheckContext {
-  /** For keys that have expired. */
-  readonly nowMs: number
-}
 
 export interface LoadOutcome {
   /** Null where there are problems. */
@@ -29,16 +23,14 @@ export interface LoadOutcome {
 }
 
 /** An accepted object and where it stands. */
-export interface PlacedObject {
-  readonly object: AcceptedObject
+interface PlacedObject extends VersionedObject {
   /** Kind, namespace and name. */
   readonly title: string
-  readonly mtimeMs: number
   readonly place: string
 }
 
 /** Loads every object of the files and folders `paths`. Gives other work its turn between objects. */
-export async function loadObjects(paths: readonly string[], options: LoadOptions): Promise<LoadOutcome> {
+export async function loadObjects(paths: readonly string[], options: WarnOptions): Promise<LoadOutcome> {
   const found = await Promise.all(paths.map(findFiles))
   const files = found.flatMap(one => one.files)
   const problems: Problem[] = found.flatMap(one => one.problems)
@@ -47,9 +39,14 @@ export async function loadObjects(paths: readonly string[], options: LoadOptions
   for (const file of files.filter((one, index) => files.findIndex(other => other.path === one.path) === index)) {
     for (const item of await documentsOf(file, problems)) {
       await setImmediate()
-      const checked = checkObject(item, options)
-      if (checked.kind === 'refused') problems.push(...checked.problems)
-      else placed.push(across.take(item, { ...checked, mtimeMs: file.mtimeMs, place: `${file.path}:${item.lineOf([])}` }))
+      const checked = checkObject(item.value, options, item.writtenAt)
+      if (checked.kind === 'refused') {
+        const title = checked.title ?? `document ${item.number}`
+        problems.push(...checked.findings.map(({ path, text }) => problemAt(item, title, path, text)))
+        continue
+      }
+      const version = { createdMs: 0, generation: Math.floor(file.mtimeMs), grantMs: 0 }
+      placed.push(across.take(item, { ...checked, version, place: `${file.path}:${item.lineOf([])}` }))
     }
   }
   const lines = problemLines(problems)
@@ -57,7 +54,7 @@ export async function loadObjects(paths: readonly string[], options: LoadOptions
     parts: lines.length === 0 ? partsOf(placed) : null,
     objects: placed.length,
     problems: lines,
-    warnings: warningsOf(placed, options),
+    warnings: warningsOf(placed, options).map(({ of, text }) => `${of.place}: ${of.title}: ${text}`),
     folders: found.flatMap(one => one.folders),
     print: printOf(found),
   }
@@ -111,34 +108,7 @@ class AcrossObjects {
     return placed
   }
 
-  #report(document: SourceDocument, placed: PlacedObject, path: readonly (string | number)[], text: string): void {
+  #report(document: SourceDocument, placed: PlacedObject, path: Path, text: string): void {
     this.#problems.push(problemAt(document, placed.title, path, text))
   }
-}
-
-function partsOf(placed: readonly PlacedObject[]): PolicySetParts {
-  const policies: Policy[] = []
-  const accessKeys: AccessKey[] = []
-  const priceLists: PriceList[] = []
-  const namespaces = new Map<string, ReadonlyMap<string, string>>()
-  for (const { object, mtimeMs } of placed) {
-    switch (object.kind) {
-      case 'BudgetPolicy':
-      case 'ClusterBudgetPolicy':
-        policies.push(compileBudgetPolicy(object.kind, object, object.spec, mtimeMs))
-        break
-      case 'AccessKey': {
-        accessKeys.push(compileAccessKey(object, object.spec))
-        const own = compileKeyPolicy(object, object.spec, mtimeMs)
-        if (own !== null) policies.push(own)
-        break
-      }
-      case 'ModelPriceList':
-        priceLists.push(compilePriceList(object, object.spec))
-        break
-      case 'Namespace':
-        namespaces.set(object.name, object.labels)
-    }
-  }
-  return { policies, accessKeys, priceLists, namespaces }
 }

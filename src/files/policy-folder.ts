@@ -1,12 +1,11 @@
 // A folder of YAML as a source of policies: watched, and changed as a whole or not at all; a faulty change keeps the last good set.
 import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
-import type { BudgetKey } from '../core/budget.ts'
 import { PartitionRegistry } from '../core/partition.ts'
-import type { DeclaredLimit, PolicySet } from '../core/policy.ts'
+import type { PolicySet } from '../core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../core/policy-set.ts'
-import { windowSpecText } from '../core/window.ts'
 import { PARTITION_BYTES_MAX } from '../limits.ts'
+import { restartedLimits } from '../objects/restarts.ts'
 import type { PolicyChange, PolicySource } from '../ports.ts'
 import { type LoadOutcome, loadObjects, printNow } from './load.ts'
 
@@ -124,7 +123,7 @@ class WatchedFolder implements FolderPolicySource {
     const before = this.current().declared()
     this.#accept(outcome, outcome.parts)
     const { objects, warnings } = this.loaded
-    this.#tell({ kind: 'accepted', objects, warnings: [...warnings, ...restarted(before, this.current().declared())] })
+    this.#tell({ kind: 'accepted', objects, warnings: [...warnings, ...restartedLimits(before, this.current().declared())] })
   }
 
   /** Reads until nothing changed meanwhile, so that a set is never half of one state and half of the next. */
@@ -176,14 +175,3 @@ class WatchedFolder implements FolderPolicySource {
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text.toWellFormed(), 'utf8').digest('hex')
-
-/** Limits that kept their name and changed their unit or window: they start a new balance. */
-function restarted(before: readonly DeclaredLimit[], after: readonly DeclaredLimit[]): readonly string[] {
-  const keys = new Map<string, BudgetKey>(before.map(limit => [nameOf(limit), limit.key]))
-  return after
-    .filter(limit => (keys.get(nameOf(limit)) ?? limit.key) !== limit.key)
-    .map(limit => `${nameOf(limit)}: counts ${limit.limit.unit} in ${windowSpecText(limit.limit.window)} now and starts a new balance`)
-}
-
-const nameOf = ({ policy, limit }: DeclaredLimit): string =>
-  `${policy.scope} ${policy.namespace === '' ? '' : `${policy.namespace}/`}${policy.name}: limit ${limit.name}`

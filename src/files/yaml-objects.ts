@@ -1,6 +1,6 @@
 // YAML and JSON text to plain values that remember the lines they came from. Knows nothing of what the values mean.
 import { Composer, type Document, isMap, isNode, isPair, isScalar, LineCounter, type Node, Parser } from 'yaml'
-import type { Path } from './problem.ts'
+import { type Path, quote } from '../objects/finding.ts'
 
 /** One document of a file. */
 export interface SourceDocument {
@@ -20,15 +20,17 @@ export type ReadDocument =
 
 /** Reads the documents of `text` one by one, so that a caller can do other work between them. Empty documents are left out. */
 export function* readDocuments(file: string, text: string): Generator<ReadDocument> {
+  const source = text.replace(/^\uFEFF/, '')
   const lines = new LineCounter()
   const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line)
   const composer = new Composer({ lineCounter: lines, uniqueKeys: true, stringKeys: true, resolveKnownTags: false, prettyErrors: false })
   let number = 0
   try {
-    for (const document of composer.compose(new Parser(lines.addNewLine).parse(text.replace(/^\uFEFF/, '')), true, text.length)) {
+    for (const document of composer.compose(new Parser(lines.addNewLine).parse(source), true, source.length)) {
       number += 1
       const faults = [...document.errors, ...document.warnings]
-      for (const fault of faults) yield faulty(number, lineAt(fault.pos[0]), fault.message)
+      for (const fault of faults)
+        yield faulty(number, lineAt(fault.pos[0]), fault.code === 'DUPLICATE_KEY' ? twice(source, fault.pos[0]) : fault.message)
       const read = faults.length === 0 ? readDocument(file, number, document, lineAt) : null
       if (read !== null) yield read
     }
@@ -61,6 +63,9 @@ function readDocument(file: string, number: number, document: Document.Parsed, l
     },
   }
 }
+
+const twice = (source: string, offset: number): string =>
+  `${quote(/^[^:\n]{0,256}/.exec(source.slice(offset, offset + 256))?.[0] ?? '')} is there twice; allowed: each field once`
 
 const faulty = (number: number, line: number, why: string): ReadDocument => ({
   kind: 'faulty',

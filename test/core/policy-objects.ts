@@ -1,9 +1,10 @@
 // Builders and arbitraries of policies and subjects for the tests of the core: everything that a test does not say is empty.
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import type { PolicySetOptions } from '../../src/core/compiled-policy.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
-import { compilePolicySet, type PolicySetOptions, type PolicySetParts } from '../../src/core/policy-set.ts'
+import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
 import type { Subject } from '../../src/core/subject.ts'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -1,11 +1,11 @@
-// One document checked whole: schema, rules and fields; every problem is found, or the object is accepted. Looks at no other object.
+// One object checked whole: schema, rules and fields; everything that is wrong is found, or it is accepted. Looks at no other object,
+// and does not know where it comes from.
 import { compileNamespaceCheck, GROUP_VERSION, type ObjectKind, objectKinds } from './crd-schema.ts'
 import { type FieldContext, fieldFault } from './field-rules.ts'
+import { type Finding, type Path, quote } from './finding.ts'
 import type { AcceptedObject, Metadata } from './objects.ts'
-import { type Finding, type Path, type Problem, pathText, quote } from './problem.ts'
 import { duplicateFindings, ruleFindings, walkSchema } from './schema-rules.ts'
 import { findingOf } from './sentences.ts'
-import type { SourceDocument } from './yaml-objects.ts'
 
 export interface CheckContext extends FieldContext {
   readonly defaultNamespace: string
@@ -13,26 +13,29 @@ export interface CheckContext extends FieldContext {
 
 export type CheckedObject =
   | { readonly kind: 'accepted'; readonly object: AcceptedObject; readonly title: string }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] }
+  /** `title` is null for what is no object at all. */
+  | { readonly kind: 'refused'; readonly findings: readonly Finding[]; readonly title: string | null }
+
+/** A scalar as it was written, where that is known and it is one. */
+export type WrittenAt = (path: Path) => string | null
 
 const UNSUPPORTED_KINDS: readonly string[] = ['BudgetGrant']
 
-/** Checks one document against the schema of its kind and the rules of this version. */
-export function checkObject(document: SourceDocument, context: CheckContext): CheckedObject {
-  const { value } = document
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return refuse(document, `document ${document.number}`, [
-      { path: [], text: `${quote(value)} is not an object; allowed: apiVersion, kind, metadata and spec` },
-    ])
+/** Checks one object against the schema of its kind and the rules of this version. Fills in the defaults of the schema. */
+export function checkObject(value: unknown, context: CheckContext, writtenAt: WrittenAt = () => null): CheckedObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const text = `${quote(value)} is not an object; allowed: apiVersion, kind, metadata and spec`
+    return { kind: 'refused', title: null, findings: [{ path: [], text }] }
+  }
   const root = value as Readonly<Record<string, unknown>>
   const known = kindOf(root)
-  if (known.kind === 'unknown') return refuse(document, titleOf(root, context, true), [known.finding])
+  if (known.kind === 'unknown') return { kind: 'refused', title: titleOf(root, context, true), findings: [known.finding] }
   const title = titleOf(root, context, known.namespaced)
   const findings =
     known.schema === null
-      ? known.check(root).map(error => findingOf(error, root, document.writtenAt))
-      : allFindings(known.schema, document, root, context)
-  if (findings.length > 0) return refuse(document, title, findings)
+      ? known.check(root).map(error => findingOf(error, root, writtenAt))
+      : allFindings(known.schema, root, context, writtenAt)
+  if (findings.length > 0) return { kind: 'refused', title, findings }
   return { kind: 'accepted', object: accepted(root, known, context), title }
 }
 
@@ -66,11 +69,11 @@ function kindOf(root: Readonly<Record<string, unknown>>): KnownKind {
 
 function allFindings(
   kind: ObjectKind,
-  document: SourceDocument,
   root: Readonly<Record<string, unknown>>,
   context: CheckContext,
+  writtenAt: WrittenAt,
 ): readonly Finding[] {
-  const findings = kind.check(root).map(error => findingOf(error, root, document.writtenAt))
+  const findings = kind.check(root).map(error => findingOf(error, root, writtenAt))
   const faulty = findings.map(({ path }) => path)
   walkSchema(kind.schema, root, (schema, value, path, place) => {
     const fault = fieldFault(place, value, context)
@@ -109,13 +112,4 @@ function titleOf(root: Readonly<Record<string, unknown>>, context: CheckContext,
   const kind = typeof root['kind'] === 'string' ? root['kind'] : 'object'
   const plain = [kind, namespace, name].map(part => (/^[\w.()/ -]{1,253}$/.test(part) ? part : quote(part)))
   return namespaced ? `${plain[0]} ${plain[1]}/${plain[2]}` : `${plain[0]} ${plain[2]}`
-}
-
-function refuse(document: SourceDocument, object: string, findings: readonly Finding[]): CheckedObject {
-  return { kind: 'refused', problems: findings.map(({ path, text }) => problemAt(document, object, path, text)) }
-}
-
-/** The problem of one object at a field of its document. */
-export function problemAt(document: SourceDocument, object: string, path: Path, text: string): Problem {
-  return { file: document.file, line: document.lineOf(path), object, field: path.length === 0 ? '(root)' : pathText(path), text }
 }

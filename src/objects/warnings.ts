@@ -1,30 +1,44 @@
 // Warnings: objects that are valid and yet cannot do what their author surely meant. Never a reason to refuse them.
 import { selectorMatches } from '../core/match.ts'
+import type { CheckContext } from './check-object.ts'
 import { instantMs } from './instant.ts'
-import type { LoadOptions, PlacedObject } from './load.ts'
-import type { BudgetSpec, LabelSelectorField } from './objects.ts'
+import type { AcceptedObject, BudgetSpec, LabelSelectorField } from './objects.ts'
 
-/** One line a warning: `file:line: object: field: what`. */
-export function warningsOf(placed: readonly PlacedObject[], options: LoadOptions): readonly string[] {
-  const namespaces = knownNamespaces(placed, options.defaultNamespace)
-  const keys = placed.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
-  return placed.flatMap(({ object, title, place }) => {
-    const lines =
+export interface WarnOptions extends CheckContext {
+  /** For keys that have expired. */
+  readonly nowMs: number
+}
+
+export interface Warning<Of> {
+  readonly of: Of
+  readonly text: string
+}
+
+/** What is doubtful about objects that stand together, each as `field: what`. */
+export function warningsOf<Of extends { readonly object: AcceptedObject }>(
+  all: readonly Of[],
+  options: WarnOptions,
+): readonly Warning<Of>[] {
+  const namespaces = knownNamespaces(all, options.defaultNamespace)
+  const keys = all.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
+  return all.flatMap(of => {
+    const { object } = of
+    const texts =
       object.kind === 'BudgetPolicy' || object.kind === 'ClusterBudgetPolicy'
         ? [...ofSelectors(object.spec, namespaces, keys), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
         : object.kind === 'AccessKey'
           ? [...ofExpiry(object.spec, options.nowMs), ...ofHeaders(object.spec, options)]
           : []
-    return lines.map(line => `${place}: ${title}: ${line}`)
+    return texts.map(text => ({ of, text }))
   })
 }
 
 type Labels = ReadonlyMap<string, string>
 
-function knownNamespaces(placed: readonly PlacedObject[], defaultNamespace: string): ReadonlyMap<string, Labels> {
-  const names = new Set([defaultNamespace, ...placed.map(({ object }) => object.namespace).filter(name => name !== '')])
+function knownNamespaces(all: readonly { readonly object: AcceptedObject }[], defaultNamespace: string): ReadonlyMap<string, Labels> {
+  const names = new Set([defaultNamespace, ...all.map(({ object }) => object.namespace).filter(name => name !== '')])
   const known = new Map<string, Labels>([...names].map(name => [name, new Map()]))
-  for (const { object } of placed) if (object.kind === 'Namespace') known.set(object.name, object.labels)
+  for (const { object } of all) if (object.kind === 'Namespace') known.set(object.name, object.labels)
   return new Map([...known].map(([name, labels]) => [name, new Map([...labels, ['kubernetes.io/metadata.name', name]])]))
 }
 
@@ -59,7 +73,7 @@ function* ofSubstance(spec: BudgetSpec): Generator<string> {
 }
 
 /** Only where it is not known which headers are trusted; where it is, an untrusted one is a problem. */
-function* ofHeaders(spec: Pick<BudgetSpec, 'match' | 'limits'>, { trustedHeaders }: LoadOptions): Generator<string> {
+function* ofHeaders(spec: Pick<BudgetSpec, 'match' | 'limits'>, { trustedHeaders }: CheckContext): Generator<string> {
   if (trustedHeaders !== null) return
   const selectors = [...(spec.match?.subjects ?? []), ...(spec.limits ?? []).flatMap(limit => limit.partitionBy ?? [])]
   const headers = new Set(selectors.flatMap(({ header }) => (header === undefined ? [] : [header.toLowerCase()])))

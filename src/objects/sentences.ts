@@ -1,7 +1,7 @@
 // Sentences: a schema's complaint in words that say what is wrong and what is allowed. Never shows what may be a key.
 import type { ErrorObject } from 'ajv'
+import { type Finding, type Path, quote, SHOWN_MAX } from './finding.ts'
 import { LABEL_VALUE_PATTERN, NAMESPACE_PATTERN, OBJECT_NAME_PATTERN } from './metadata-schema.ts'
-import { type Finding, type Path, quote, SHOWN_MAX } from './problem.ts'
 
 /** What a pattern of the schemas is called, and an example or two that it allows. */
 const HINTS: Readonly<Record<string, { readonly what: string; readonly allowed: string }>> = {
@@ -12,6 +12,10 @@ const HINTS: Readonly<Record<string, { readonly what: string; readonly allowed: 
   '^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$': { what: "an attribute's name", allowed: 'letters, digits, -, _ and .' },
   '^[A-Za-z][A-Za-z0-9_+/-]*$': { what: 'a time zone', allowed: 'an IANA name such as UTC or America/New_York' },
   "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$": { what: "a header's name", allowed: 'a name such as x-team' },
+  '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$': {
+    what: 'an instant',
+    allowed: 'RFC 3339, such as "2027-01-31T00:00:00Z"',
+  },
   '^sha256:[0-9a-f]{64}$': { what: 'the SHA-256 of a key', allowed: 'sha256: and 64 lower-case hex digits' },
   '^[^\\x00-\\x1f\\x7f]+$': { what: 'one line of text', allowed: 'text without line breaks and control characters' },
   [OBJECT_NAME_PATTERN]: { what: 'a name', allowed: 'lower-case letters, digits, - and .' },

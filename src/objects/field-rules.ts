@@ -1,6 +1,5 @@
-// Rules of single fields that no schema holds: real time zones, trusted headers, and what this version does not enforce yet.
-import { isTimeZone } from '../core/window.ts'
-import { quote } from './problem.ts'
+// Rules of single fields that no schema holds: trusted headers, and what this version does not enforce yet.
+import { quote } from './finding.ts'
 
 export interface FieldContext {
   /** Lower-case; null where it is not known which headers the server trusts. */
@@ -22,11 +21,6 @@ const unsupported =
 
 const absent: FieldRule = value => (Array.isArray(value) && value.length === 0 ? null : 'is not supported yet; leave it out')
 
-const timeZone: FieldRule = value =>
-  typeof value !== 'string' || isTimeZone(value)
-    ? null
-    : `${quote(value)} is not a time zone; allowed: an IANA name such as UTC or America/New_York`
-
 const trustedHeader: FieldRule = (value, { trustedHeaders }) => {
   if (typeof value !== 'string' || trustedHeaders === null || trustedHeaders.includes(value.toLowerCase())) return null
   const allowed =
@@ -39,7 +33,6 @@ export const HEADER_PLACES: readonly string[] = ['spec.limits[].partitionBy[].he
 
 const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
-  'spec.limits[].window.timeZone': timeZone,
   'spec.limits[].fairShare': unsupported(true, 'false'),
   'spec.limits[].warnAtPercent': absent,
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),

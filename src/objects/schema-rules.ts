@@ -1,14 +1,25 @@
 // The schemas' rules that are not JSON Schema, in code: each CEL rule of the CRDs has its equivalent here, under the rule's own text, and
 // speaks with the rule's own message. A CRD with a rule that is unknown here cannot be loaded.
 import { assert } from '../core/assert.ts'
+import { isTimeZone } from '../core/window.ts'
 import type { StructuralSchema } from './crd-schema.ts'
+import { type Finding, type Path, pathText, quote } from './finding.ts'
 import { durationMs, instantMs } from './instant.ts'
-import { type Finding, type Path, pathText, quote } from './problem.ts'
 
 type Self = Readonly<Record<string, unknown>>
 
+const AMOUNT = /^[0-9]{1,12}([.][0-9]{1,6})?$/
+const DURATION = /^([0-9]{1,5}(h|m|s|ms)){1,4}$/
+
 const has = (self: Self, ...names: readonly string[]): number => names.filter(name => self[name] !== undefined).length
-const amountOf = (self: Self): number => Number(self['amount'])
+
+/** Counts have no fraction, and USD a bound. `unless`: how the rules begin of a field that may be left out. */
+const rulesOfAmount = (field: string, unless: string): Readonly<Record<string, (self: Self) => boolean>> => ({
+  [`self.unit == 'USD'${unless} || !self.${field}.contains('.')`]: self => self['unit'] === 'USD' || !String(self[field]).includes('.'),
+  // Six places of a billion are exact in a double, so that the comparison is.
+  [`self.unit != 'USD'${unless} || !self.${field}.matches('^[0-9]{1,12}([.][0-9]{1,6})?$') || double(self.${field}) <= 1000000000.0`]:
+    self => self['unit'] !== 'USD' || !AMOUNT.test(String(self[field])) || Number(self[field]) <= 1_000_000_000,
+})
 
 /** CEL rule -> whether it holds of a value that fits the schema. */
 export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
@@ -17,20 +28,23 @@ export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
   '!has(self.timeZone) || has(self.calendar)': self => has(self, 'timeZone') === 0 || has(self, 'calendar') === 1,
   "!has(self.anchorDay) || (has(self.calendar) && self.calendar in ['Month', 'Quarter', 'Year'])": self =>
     has(self, 'anchorDay') === 0 || ['Month', 'Quarter', 'Year'].includes(String(self['calendar'])),
-  "!has(self.sliding) || (duration(self.sliding) >= duration('1s') && duration(self.sliding) <= duration('744h'))": self => {
-    const ms = has(self, 'sliding') === 0 ? 1_000 : durationMs(String(self['sliding']))
-    return ms >= 1_000 && ms <= 744 * 3_600_000
-  },
   '(has(self.attribute) ? 1 : 0) + (has(self.jwtClaim) ? 1 : 0) + (has(self.serviceAccount) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.route) ? 1 : 0) + (has(self.accessKey) ? 1 : 0) == 1':
     self => has(self, 'attribute', 'jwtClaim', 'serviceAccount', 'header', 'route', 'accessKey') === 1,
-  "self.unit == 'USD' || !self.amount.contains('.')": self => self['unit'] === 'USD' || !String(self['amount']).includes('.'),
-  // Six places of a billion are exact in a double, so that the comparison is.
-  "self.unit != 'USD' || double(self.amount) <= 1000000000.0": self => self['unit'] !== 'USD' || amountOf(self) <= 1_000_000_000,
+  ...rulesOfAmount('amount', ''),
+  ...rulesOfAmount('allowUpTo', ' || !has(self.allowUpTo)'),
   "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)": self =>
     ['In', 'NotIn'].includes(String(self['operator'])) === (Array.isArray(self['values']) && self['values'].length > 0),
+  "self.all(name, size(name) <= 63 && name.matches('^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'))": self =>
+    Object.keys(self).every(name => name.length <= 63 && /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(name)),
   "!('user' in self) && !('team' in self)": self => has(self, 'user', 'team') === 0,
   '!has(self.startsAt) || self.startsAt < self.expiresAt': self =>
     has(self, 'startsAt') === 0 || instantMs(String(self['startsAt'])) < instantMs(String(self['expiresAt'])),
+  "self.matches('^[0-9]{1,12}([.][0-9]{1,6})?$')": self => AMOUNT.test(String(self)),
+  "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$')": self => DURATION.test(String(self)),
+  "!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || (duration(self) >= duration('1s') && duration(self) <= duration('744h'))": self =>
+    !DURATION.test(String(self)) || (durationMs(String(self)) >= 1_000 && durationMs(String(self)) <= 744 * 3_600_000),
+  "!self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') || (self != 'Local' && timestamp('2026-01-01T00:00:00Z').getFullYear(self) > 2000)": self =>
+    isTimeZone(String(self)),
   // A file has no earlier state of an object.
   'self == oldSelf': () => true,
 }
@@ -58,7 +72,9 @@ export function ruleFindings(schema: StructuralSchema, value: unknown, path: Pat
   for (const { rule, message, fieldPath } of schema['x-kubernetes-validations'] ?? []) {
     const holds = RULES[rule]
     assert(holds !== undefined, `the rule of the CRD has its equivalent in code: ${rule}`)
-    if (!holds(value as Self)) broken.push({ path: fieldPath === undefined ? path : [...path, fieldPath.slice(1)], text: message })
+    if (holds(value as Self)) continue
+    const text = typeof value === 'object' ? message : `${quote(value)}: ${message}`
+    broken.push({ path: fieldPath === undefined ? path : [...path, fieldPath.slice(1)], text })
   }
   return broken
 }

@@ -1,6 +1,6 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
 import { assert } from '../core/assert.ts'
-import { unitPlaces } from '../core/budget.ts'
+import { type LimitVersion, unitPlaces } from '../core/budget.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
@@ -23,16 +23,16 @@ import type {
 
 type Name = Pick<AcceptedObject, 'namespace' | 'name' | 'labels'>
 
-/** A BudgetPolicy or ClusterBudgetPolicy. `mtimeMs` is the file's: what tells one state of its limits from a later one. */
+/** A BudgetPolicy or ClusterBudgetPolicy. `version` tells one state of its limits from a later one. */
 export function compileBudgetPolicy(
   scope: 'BudgetPolicy' | 'ClusterBudgetPolicy',
   object: Name,
   spec: BudgetSpec,
-  mtimeMs: number,
+  version: LimitVersion,
 ): Policy {
   const { match, response } = spec
   return {
-    ...named(scope, object, mtimeMs),
+    ...named(scope, object, version),
     namespaceSelector:
       scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
     targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
@@ -56,10 +56,10 @@ export function compileBudgetPolicy(
 }
 
 /** The limits, permissions and rules of an AccessKey, as a policy that binds its calls; null where it declares none. */
-export function compileKeyPolicy(object: Name, spec: AccessKeySpec, mtimeMs: number): Policy | null {
+export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: LimitVersion): Policy | null {
   if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined) return null
   return {
-    ...named('AccessKey', object, mtimeMs),
+    ...named('AccessKey', object, version),
     namespaceSelector: null,
     targets: [],
     match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
@@ -106,11 +106,11 @@ export function compilePriceList(object: Name, spec: ModelPriceListSpec): PriceL
   }
 }
 
-const named = <Scope extends Policy['scope']>(scope: Scope, { namespace, name }: Name, mtimeMs: number) => ({
+const named = <Scope extends Policy['scope']>(scope: Scope, { namespace, name }: Name, version: LimitVersion) => ({
   scope,
   namespace,
   name,
-  version: { createdMs: 0, generation: Math.floor(mtimeMs), grantMs: 0 },
+  version,
 })
 
 function limit(field: LimitField): Limit {

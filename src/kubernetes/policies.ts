@@ -1,0 +1,153 @@
+// The Kubernetes API as a source of policies: every kind watched, each change in force as soon as it is read. While the API is away, what
+// was read last stays in force.
+import { createHash } from 'node:crypto'
+import { PartitionRegistry } from '../core/partition.ts'
+import type { PolicySet } from '../core/policy.ts'
+import { PARTITION_BYTES_MAX, PROBLEMS_TOLD_MAX } from '../limits.ts'
+import { GROUP_VERSION } from '../objects/crd-schema.ts'
+import type { Clock, PolicyChange, PolicySource, Random } from '../ports.ts'
+import { type Api, connectCluster } from './api.ts'
+import { type Judged, type Kind, ObjectsInForce } from './objects-in-force.ts'
+import { Reflector } from './reflector.ts'
+
+export interface ClusterOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Request headers that policies may select by. */
+  readonly trustedHeaders: readonly string[]
+  /** Default: the cluster that this process's configuration names. */
+  readonly api?: Api
+  /** For how long the server may be silent, in ms. Default: as limits.ts says. */
+  readonly idleMs?: number
+}
+
+export interface ClusterPolicySource extends PolicySource {
+  /** Resolves when every kind was read once; before, nothing binds. */
+  readonly synced: Promise<void>
+  /** The partitions seen: tell it at start what the ledger knows. */
+  readonly partitions: PartitionRegistry
+}
+
+interface Resource extends Kind {
+  readonly path: string
+}
+
+const ours = (kind: string, plural: string): Resource => ({ apiVersion: GROUP_VERSION, kind, path: `/apis/${GROUP_VERSION}/${plural}` })
+
+const RESOURCES: readonly Resource[] = [
+  { apiVersion: 'v1', kind: 'Namespace', path: '/api/v1/namespaces' },
+  ours('ModelPriceList', 'modelpricelists'),
+  ours('ClusterBudgetPolicy', 'clusterbudgetpolicies'),
+  ours('BudgetPolicy', 'budgetpolicies'),
+  ours('AccessKey', 'accesskeys'),
+  ours('BudgetGrant', 'budgetgrants'),
+]
+
+/** Begins to watch. Throws where no cluster is known; one that cannot be reached is waited for. */
+export function watchCluster(options: ClusterOptions): ClusterPolicySource {
+  return new WatchedCluster(options)
+}
+
+/** For how long changes are gathered before they are told of, in ms; they are in force before that. */
+const TELL_AFTER_MS = 100
+
+class WatchedCluster implements ClusterPolicySource {
+  readonly partitions = new PartitionRegistry()
+  readonly synced: Promise<void>
+  readonly #api: Api
+  readonly #objects: ObjectsInForce
+  readonly #reflectors: readonly Reflector[]
+  readonly #listeners: ((change: PolicyChange) => void)[] = []
+  /** The paths of what is not heard of. */
+  readonly #away = new Set<string>()
+  readonly #toldWhy = new Set<string>()
+  #untold: { changes: number; problems: string[]; warnings: string[] } = { changes: 0, problems: [], warnings: [] }
+  #telling: NodeJS.Timeout | null = null
+  #isSynced = false
+
+  constructor({ clock, random, trustedHeaders, api = connectCluster(), idleMs }: ClusterOptions) {
+    this.#api = api
+    const trusted = trustedHeaders.map(header => header.toLowerCase())
+    // Objects of a cluster always name their namespace.
+    const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
+    this.#objects = new ObjectsInForce(context, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
+    this.#reflectors = RESOURCES.map(
+      resource =>
+        new Reflector({
+          api,
+          clock,
+          random,
+          path: resource.path,
+          told: this.#toldOf(resource),
+          ...(idleMs === undefined ? {} : { idleMs }),
+        }),
+    )
+    this.synced = Promise.all(this.#reflectors.map(one => one.synced)).then(() => {
+      this.#isSynced = true
+      this.#tell()
+    })
+  }
+
+  current(): PolicySet {
+    return this.#objects.index
+  }
+
+  onChange(listener: (change: PolicyChange) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  async close(): Promise<void> {
+    if (this.#telling !== null) clearTimeout(this.#telling)
+    await Promise.all(this.#reflectors.map(reflector => reflector.stop()))
+    this.#api.close()
+  }
+
+  #toldOf(resource: Resource): ConstructorParameters<typeof Reflector>[0]['told'] {
+    return {
+      put: object => this.#changed(resource, this.#objects.put(resource, object)),
+      removed: key => {
+        this.#objects.remove(resource, key)
+        this.#changed(resource, { problems: [], warnings: [] })
+      },
+      away: why => {
+        this.#away.add(resource.path)
+        // A dead server fails for every kind alike, and for a long time.
+        if (this.#toldWhy.has(why) || this.#toldWhy.size >= PROBLEMS_TOLD_MAX) return
+        this.#toldWhy.add(why)
+        this.#say({ kind: 'away', why: `${resource.path}: ${why}` })
+      },
+      back: () => {
+        if (!this.#away.delete(resource.path) || this.#away.size > 0) return
+        this.#toldWhy.clear()
+        this.#say({ kind: 'back' })
+      },
+    }
+  }
+
+  #changed({ kind }: Resource, { problems, warnings }: Judged): void {
+    // Namespaces change often, and seldom in their labels.
+    this.#untold.changes += problems.length === 0 && kind !== 'Namespace' ? 1 : 0
+    this.#untold.problems.push(...problems)
+    this.#untold.warnings.push(...warnings)
+    if (this.#isSynced) this.#telling ??= setTimeout(() => this.#tell(), TELL_AFTER_MS).unref()
+  }
+
+  /** A roll-out of a thousand objects is told of in few lines. */
+  #tell(): void {
+    if (this.#telling !== null) clearTimeout(this.#telling)
+    this.#telling = null
+    const { changes, problems, warnings } = this.#untold
+    this.#untold = { changes: 0, problems: [], warnings: [] }
+    if (changes > 0) this.#say({ kind: 'accepted', objects: this.#objects.count, warnings: few(warnings) })
+    if (problems.length > 0) this.#say({ kind: 'refused', problems: few(problems) })
+  }
+
+  #say(change: PolicyChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+}
+
+const few = (lines: readonly string[]): readonly string[] =>
+  lines.length <= PROBLEMS_TOLD_MAX ? lines : [...lines.slice(0, PROBLEMS_TOLD_MAX), `and ${lines.length - PROBLEMS_TOLD_MAX} more`]
+
+const sha256 = (text: string): string => createHash('sha256').update(text.toWellFormed(), 'utf8').digest('hex')
