@@ -115,6 +115,7 @@ export function release(shelf: Shelf, rules: LedgerRules, move: ReleaseMove, tim
       giveBack(step, record, 'released', move.how)
       return { kind: 'released', storeMs }
     case 'expired':
+    case 'settled-unproven':
       giveBack(step, record, 'settled-late', move.how)
       return { kind: 'settled-late', storeMs }
     case 'released':
@@ -122,7 +123,6 @@ export function release(shelf: Shelf, rules: LedgerRules, move: ReleaseMove, tim
     case 'tombstone':
       return { kind: 'tombstoned', storeMs }
     case 'settled-proven':
-    case 'settled-unproven':
       return { kind: 'already-settled', storeMs }
     default:
       return assertNever(record as never)

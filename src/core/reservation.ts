@@ -127,7 +127,7 @@ export interface ReleaseMove {
 export type ReleaseOutcome =
   | { readonly kind: 'released'; readonly storeMs: number }
   | { readonly kind: 'already-released'; readonly storeMs: number }
-  /** Settled before: the settlement stands. Expired before: the charge was taken back as proof that nothing was sent (`settled-late`). */
+  /** Proven before: the settlement stands. Charged without proof before: taken back, for this is the proof (`settled-late`). */
   | { readonly kind: 'already-settled'; readonly storeMs: number }
   | { readonly kind: 'settled-late'; readonly storeMs: number }
   /** Not seen: a tombstone is kept for 60 s, so that a reserve on its way is not admitted. */

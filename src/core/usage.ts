@@ -84,3 +84,7 @@ export const inputTotal = (t: TokenCounts): bigint =>
   t.input + cachedTotal(t) + t.cacheWrite5m + t.cacheWrite1h + t.inputAudio + t.inputImage + t.inputVideo
 
 export const outputTotal = (t: TokenCounts): bigint => t.output + t.reasoning + t.outputAudio + t.outputImage + t.outputVideo
+
+/** Both together, kind by kind. */
+export const addTokens = (a: TokenCounts, b: TokenCounts): TokenCounts =>
+  Object.fromEntries(Object.entries(a).map(([kind, count]) => [kind, count + b[kind as keyof TokenCounts]])) as unknown as TokenCounts

@@ -70,8 +70,8 @@ function judgeLayout(name: string, schema: string | null): Fitness | null {
 }
 
 /**
- * Written again each time: what WAIT says on this connection then covers all that was written before on any other. A server that is full
- * refuses it, and still settles.
+ * Written again each time: WAIT speaks of what its own connection wrote (in Valkey, and in newer Redis), and so covers what was written
+ * before on any other. A server that is full refuses it, and still settles.
  */
 async function markLayout(name: string, meta: string, schema: string | null, send: Send): Promise<Fitness> {
   const marked = await send('HSET', [meta, 'schema', `${SCHEMA}`])

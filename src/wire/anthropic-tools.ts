@@ -6,8 +6,8 @@ import { members, type Place, type Span } from './json-place.ts'
 import { cacheMarker, wholePrompt } from './openai-prompt.ts'
 import type { RequestFields } from './request-fields.ts'
 
-/** Tools that the client runs: named by it, or of a kind whose schema Anthropic provides. All others run at the provider. */
-const RUN_BY_CLIENT = /^(?:custom|bash|text_editor|computer|memory)(?:_\d{8})?$/
+/** Tools that the client runs, and whose schema Anthropic provides. All others run at the provider, but for the client's own. */
+const PROVIDED = /^(?:bash|text_editor|computer|memory)(?:_\d{8})?$/
 /** Tools whose uses in one request `max_uses` bounds (Anthropic's tool reference); an advisor's would, but it reads and bills as another model. */
 const TAKES_MAX_USES = /^web_(?:search|fetch)_\d{8}$/
 /** Who runs them: Anthropic itself, and its models on Vertex and Foundry. */
@@ -49,7 +49,8 @@ export class AnthropicTools {
             scalar: ({ kind, text }) => {
               if (kind !== 'string') return
               tool.type = text
-              if (!RUN_BY_CLIENT.test(text)) draft.addServerTool(text.slice(0, 64))
+              if (PROVIDED.test(text)) draft.addProvidedTool()
+              else if (text !== 'custom') draft.addServerTool(text.slice(0, 64))
             },
           },
           max_uses: this.#fields.count(

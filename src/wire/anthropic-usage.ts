@@ -1,6 +1,6 @@
 // Anthropic's usage objects: cumulative, each field overriding the one before, cache reads and writes beside the input. Keeps numbers only.
 import { type NanoUsd, nanoUsd, parseDecimalUp } from '../core/money.ts'
-import { inputTotal, NO_TOKENS, outputTotal, type TokenCounts, type Usage } from '../core/usage.ts'
+import { addTokens, inputTotal, NO_TOKENS, outputTotal, type TokenCounts, type Usage } from '../core/usage.ts'
 import { members, type Place } from './json-place.ts'
 import { NOTHING_REPORTED, normaliseTokens } from './usage-report.ts'
 
@@ -105,7 +105,7 @@ export class AnthropicUsageReport {
   #counted(model: string | null, contradictions: string[]): Pick<Usage, 'tokens' | 'elsewhere'> {
     const whole = this.#whole.tokens(contradictions)
     const parts = this.#iterations.map(counts => ({ model: counts.model, tokens: counts.tokens(contradictions) }))
-    const each = parts.reduce((sum, { tokens }) => added(sum, tokens), NO_TOKENS)
+    const each = parts.reduce((sum, { tokens }) => addTokens(sum, tokens), NO_TOKENS)
     if (inputTotal(each) + outputTotal(each) < inputTotal(whole) + outputTotal(whole) || parts.length === 0) return { tokens: whole }
     const elsewhere = parts.flatMap(part =>
       part.model === null || part.model === model ? [] : [{ model: part.model, tokens: part.tokens }],
@@ -147,6 +147,3 @@ export class AnthropicUsageReport {
 
 /** An answer has at most some tens. */
 const ITERATIONS_MAX = 256
-
-const added = (a: TokenCounts, b: TokenCounts): TokenCounts =>
-  Object.fromEntries(Object.entries(a).map(([kind, count]) => [kind, count + b[kind as keyof TokenCounts]])) as unknown as TokenCounts

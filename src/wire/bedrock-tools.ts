@@ -4,8 +4,8 @@ import type { CallDraft } from './call-draft.ts'
 import { members, type Place } from './json-place.ts'
 import { cacheMarker, wholePrompt } from './openai-prompt.ts'
 
-/** Tools that the client runs: named by it, or of a kind whose schema Anthropic provides. All others run at the provider. */
-const RUN_BY_CLIENT = /^(?:custom|function|(?:bash|text_editor|computer|memory)(?:_\d{8})?)$/
+/** Tools that the client runs, and whose schema Anthropic provides. All others run at the provider, but for the client's own. */
+const PROVIDED = /^(?:bash|text_editor|computer|memory)(?:_\d{8})?$/
 
 /** The list of tools. */
 export function toolListPlace(draft: CallDraft): Place {
@@ -16,7 +16,9 @@ export function toolListPlace(draft: CallDraft): Place {
       members: members({
         type: {
           scalar: ({ kind, text }) => {
-            if (kind === 'string' && !RUN_BY_CLIENT.test(text)) draft.addServerTool(text.slice(0, 64))
+            if (kind !== 'string' || text === 'custom' || text === 'function') return
+            if (PROVIDED.test(text)) draft.addProvidedTool()
+            else draft.addServerTool(text.slice(0, 64))
           },
         },
         systemTool: {

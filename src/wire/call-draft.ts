@@ -7,6 +7,9 @@ import { TextTally } from './text-tally.ts'
 const MEDIA_MAX = 4_096
 const NAMES_MAX = 64
 
+/** Of a tool whose schema the provider brings: the largest are computer use, 735 tokens and 499 of a prompt for it (Anthropic's tool reference). */
+const PROVIDED_TOOL_TOKENS = 1_300
+
 export class CallDraft {
   readonly text: TextTally = new TextTally()
   readonly models: string[] = []
@@ -27,6 +30,8 @@ export class CallDraft {
   regional = false
   cacheWrite: Call['cacheWrite'] = 'none'
   background = false
+  /** False where no field may be put in that bounds the output. */
+  takesBound = true
 
   /** Names of what is too numerous to be kept; null while nothing is. */
   get overflow(): string | null {
@@ -45,6 +50,11 @@ export class CallDraft {
 
   addServerTool(name: string): void {
     if (this.serverTools.size <= NAMES_MAX) this.serverTools.add(name)
+  }
+
+  /** A tool that the client runs, whose schema is not in the body. */
+  addProvidedTool(): void {
+    this.tokenIds += PROVIDED_TOOL_TOKENS
   }
 
   /** A declared bound: where several fields declare one, the largest counts. */
@@ -80,6 +90,7 @@ export class CallDraft {
       ...(this.regional ? { regional: true } : {}),
       cacheWrite: this.cacheWrite,
       background: this.background,
+      ...(this.takesBound ? {} : { takesBound: false }),
     }
   }
 }

@@ -1,6 +1,7 @@
 // What an OpenAI-shaped answer, or one chunk of its stream, tells a meter: model, tier, usage, text that came through. Keeps no text.
 import { type TextSize, textBytes } from '../core/call.ts'
 import type { Usage } from '../core/usage.ts'
+import { CompoundReport } from './groq-compound.ts'
 import { members, type Place } from './json-place.ts'
 import { OpenAiUsageReport } from './openai-usage.ts'
 import { TextTally } from './text-tally.ts'
@@ -26,6 +27,7 @@ export class OpenAiAnswer {
   /** Whether the outermost value of the document ended. */
   whole = false
   readonly #report = new OpenAiUsageReport()
+  readonly #compound = new CompoundReport()
 
   /** Forgets the flags of the document before. */
   begin(): void {
@@ -38,6 +40,7 @@ export class OpenAiAnswer {
     const usage = this.#report.place(() => {
       this.seen.usage = true
     })
+    const usage_breakdown = this.#compound.breakdownPlace()
     return {
       measure: null,
       leave: () => this.#end(),
@@ -45,8 +48,9 @@ export class OpenAiAnswer {
         model: { scalar: ({ kind, text, bytes }) => (this.model = kind === 'string' && bytes > 0 && bytes <= 256 ? text : this.model) },
         service_tier: { scalar: ({ kind, text }) => (this.serviceTier = kind === 'string' ? text : this.serviceTier) },
         usage,
-        // Groq's streams.
-        x_groq: { members: members({ usage }) },
+        // Groq's streams, and its agents.
+        x_groq: { members: members({ usage, usage_breakdown }) },
+        usage_breakdown,
         error: { enter: kind => (this.seen.error ||= kind !== 'null') },
         choices: this.#choices(),
       }),
@@ -65,7 +69,7 @@ export class OpenAiAnswer {
   /** A report is read once its document is whole: the model and tier may stand behind it. */
   #end(): void {
     this.whole = true
-    if (this.seen.usage) this.usage = this.#report.usage(this.model, this.serviceTier)
+    if (this.seen.usage) this.usage = this.#compound.complete(this.#report.usage(this.model, this.serviceTier))
   }
 
   #choices(): Place {
@@ -82,6 +86,7 @@ export class OpenAiAnswer {
         tool_calls: { items: { members: members({ id: unmeasured, type: unmeasured }) } },
         audio: { members: members({ id: unmeasured, data: unmeasured }) },
         images: unmeasured,
+        executed_tools: this.#compound.toolsPlace(),
       }),
     }
     return {

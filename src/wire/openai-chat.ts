@@ -49,7 +49,13 @@ function chatMembers(request: OpenAiRequest, asked: { reasoning: bigint }): Reco
     tool_choice: NOT_PROMPT,
     function_call: NOT_PROMPT,
     response_format: responseFormatPlace(draft),
-    prediction: wholePrompt(draft),
+    prediction: {
+      ...wholePrompt(draft),
+      // OpenAI refuses a bound beside it (its guide to predicted outputs).
+      enter: kind => {
+        if (kind === 'object') draft.takesBound = false
+      },
+    },
     // OpenRouter: models to fall back to.
     models: {
       measure: null,

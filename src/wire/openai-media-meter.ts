@@ -1,6 +1,6 @@
 // The meter of answers that hold or describe images and sound: JSON, events, plain text, or bytes. Decides when a report is final; keeps no content.
 import { type Call, NO_TEXT, textBytes } from '../core/call.ts'
-import { NO_TOKENS, type Usage, type UsageReading } from '../core/usage.ts'
+import { addTokens, type Usage, type UsageReading } from '../core/usage.ts'
 import { openDocumentMeter } from './document-meter.ts'
 import { type EventAnswer, openEventMeter } from './event-meter.ts'
 import type { Meter, ResponseHead } from './format.ts'
@@ -129,9 +129,5 @@ function parted(usage: Usage, { output }: MediaShape): Usage {
 /** Each event reports its own picture. */
 function added(sum: Usage | null, one: Usage): Usage {
   if (sum === null) return one
-  const tokens = Object.entries(NO_TOKENS).map(([kind]) => {
-    const name = kind as keyof typeof NO_TOKENS
-    return [name, sum.tokens[name] + one.tokens[name]]
-  })
-  return { ...one, tokens: Object.fromEntries(tokens) as typeof NO_TOKENS, contradictions: [...sum.contradictions, ...one.contradictions] }
+  return { ...one, tokens: addTokens(sum.tokens, one.tokens), contradictions: [...sum.contradictions, ...one.contradictions] }
 }

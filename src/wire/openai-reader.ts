@@ -75,6 +75,9 @@ function result(shape: OpenAiShape, request: OpenAiRequest): ReadResult {
   return {
     kind: 'call',
     call,
-    amend: (amendment: Amendment) => offsets.splices(amendment, shape.boundField(amendment.provider), call.usageAsked),
+    amend: (amendment: Amendment) => {
+      const outputBound = draft.takesBound ? amendment.outputBound : null
+      return offsets.splices({ ...amendment, outputBound }, shape.boundField(amendment.provider), call.usageAsked)
+    },
   }
 }

@@ -1,6 +1,6 @@
 // OpenAI Responses, as OpenAI, Azure and compatible servers speak them. Assembles the shared reader; holds what only this API has.
 import type { CallDraft } from './call-draft.ts'
-import type { CallReader, Endpoint, Format, ReadResult, RequestHead } from './format.ts'
+import type { CallReader, Endpoint, Format, RequestHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
 import { isServerAgent, searchesByItself } from './model-traits.ts'
 import { boundPlace } from './openai-chat.ts'
@@ -14,16 +14,9 @@ const ENDPOINT = 'responses'
 /** A conversation made shorter: asked for as an answer is, and billed as one. */
 const COMPACT = 'responses/compact'
 
-/** Tools that the client runs; all others run at the provider. Source: the API reference. */
-const RUN_BY_CLIENT: readonly string[] = [
-  'function',
-  'custom',
-  'local_shell',
-  'apply_patch',
-  'computer',
-  'computer_use_preview',
-  'namespace',
-]
+/** Tools that the client runs: its own, and those whose schema the provider brings. All others run at the provider. Source: the API reference. */
+const OWN: readonly string[] = ['function', 'custom', 'namespace']
+const PROVIDED: readonly string[] = ['local_shell', 'apply_patch', 'computer', 'computer_use_preview']
 
 /** Tools whose calls `max_tool_calls` bounds, all of them together: what is beyond it is ignored (the API reference). And who knows the field. */
 const COUNTED_TOOL = /^(?:web_search(?:_preview)?(?:_\d{4}_\d{2}_\d{2})?|file_search|code_interpreter)$/
@@ -33,7 +26,7 @@ export const openAiResponses: Format = {
   name: 'openai-responses',
   dialect: 'openai',
   match: head => matchSuffix(openAiResponses, head, ENDPOINT) ?? matchSuffix(openAiResponses, head, COMPACT) ?? retrieved(head),
-  openReader: (head, endpoint) => (endpoint === COMPACT ? unbounded(openReader(head, endpoint)) : openReader(head, endpoint)),
+  openReader,
   openMeter: openResponsesMeter,
 }
 
@@ -41,15 +34,6 @@ export const openAiResponses: Format = {
 function retrieved(head: RequestHead): Endpoint | null {
   const found = head.method.toUpperCase() === 'GET' && /\/responses\/(?!input_tokens$)[^/]+\/?$/.test(head.path)
   return found ? { kind: 'free', endpoint: 'retrieve', format: openAiResponses } : null
-}
-
-/** Nothing in the body bounds how long the shorter conversation is. */
-function unbounded(reader: CallReader): CallReader {
-  const end = (): ReadResult => {
-    const read = reader.end()
-    return read.kind === 'call' ? { ...read, call: { ...read.call, takesBound: false }, amend: () => [] } : read
-  }
-  return { push: piece => reader.push(piece), end }
 }
 
 function openReader(head: RequestHead, endpoint: string): CallReader {
@@ -63,6 +47,8 @@ function openReader(head: RequestHead, endpoint: string): CallReader {
     complete: ({ draft }) => {
       // Every stream ends with its usage: it need not be asked for.
       draft.usageAsked = true
+      // Nothing in the body bounds how long a shorter conversation is.
+      if (endpoint === COMPACT) draft.takesBound = false
       for (const model of draft.models) {
         if (searchesByItself(model)) draft.addServerTool('web_search')
         if (isServerAgent(model)) draft.addServerTool('compound')
@@ -111,7 +97,9 @@ function toolsPlace(draft: CallDraft): Place {
       members: members({
         type: {
           scalar: ({ kind, text }) => {
-            if (kind === 'string' && !RUN_BY_CLIENT.includes(text)) draft.addServerTool(text.slice(0, 64))
+            if (kind !== 'string' || OWN.includes(text)) return
+            if (PROVIDED.includes(text)) draft.addProvidedTool()
+            else draft.addServerTool(text.slice(0, 64))
           },
         },
       }),

@@ -72,6 +72,7 @@ export class OpenAiUsageReport {
         cache_write_tokens: this.#count('cacheWrite5m', 'cache_write_tokens'),
         audio_tokens: this.#count('inputAudio', 'audio_tokens'),
         image_tokens: this.#count('inputImage', 'image_tokens'),
+        video_tokens: this.#count('inputVideo', 'video_tokens'),
       }),
     }
     const outputDetails = {

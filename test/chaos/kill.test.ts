@@ -26,24 +26,35 @@ afterEach(async () => {
 })
 
 it(`charges at least what is billed over ${ROUNDS} kills with ${IN_FLIGHT} calls in flight`, { timeout: 1_500_000 }, async () => {
-  provider = await startTestProvider({ chunkDelayMs: 2, outputTokens: 400 })
+  provider = await startTestProvider({ chunkDelayMs: 15, outputTokens: 100 })
   world = await startWorld({ ledger: 'redis', replicas: REPLICAS, objects: fourLevels('100000'), providerPort: provider.port })
   const { envoy, pursers, policies, redisUrl } = world
   traffic = startTraffic(envoy.port, IN_FLIGHT)
   const [witness, ...victims] = pursers
   if (witness === undefined || redisUrl === null) throw new Error('a replica is left to watch')
   const alive = [...victims]
+  const starting: Promise<void>[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const running = traffic
-    await until('calls in flight', 30_000, witness.child, async () => running.inFlight() >= IN_FLIGHT / 2)
+    await until(
+      'a replica, and calls in flight',
+      60_000,
+      witness.child,
+      async () => alive.length > 0 && running.inFlight() >= IN_FLIGHT / 2,
+    )
     const [victim] = alive.splice(round % alive.length, 1)
     if (victim === undefined) throw new Error('there is always one to kill')
     await victim.child.end('SIGKILL')
-    const next = await startPurser({ policies: policies.path, ledger: redisUrl, drainSeconds: 1, grpcPort: victim.grpcPort })
-    successors.push(next)
-    alive.push(next)
+    // The next one dies while this one's successor is still starting.
+    starting.push(
+      startPurser({ policies: policies.path, ledger: redisUrl, drainSeconds: 1, grpcPort: victim.grpcPort }).then(next => {
+        successors.push(next)
+        alive.push(next)
+      }),
+    )
     if (round % 25 === 24) console.log(`killed ${round + 1}; ${wholeOf(traffic.answers).length} of ${traffic.answers.length} calls whole`)
   }
+  await Promise.all(starting)
   await traffic.stop()
   const over = provider
   await until('the provider to have billed everything', 30_000, null, async () => (await over.open()) === 0)

@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 async function start(setting: { readonly chunkDelayMs?: number; readonly redisArgs?: readonly string[]; readonly relayed?: boolean } = {}) {
-  provider = await startTestProvider({ chunkDelayMs: setting.chunkDelayMs ?? 2, outputTokens: 400 })
+  provider = await startTestProvider({ chunkDelayMs: setting.chunkDelayMs ?? 10, outputTokens: 100 })
   world = await startWorld({
     ledger: 'redis',
     replicas: 2,
@@ -99,7 +99,7 @@ async function refusedWithin(): Promise<number> {
 
 describe('Redis', () => {
   it('stopped for 40 s, then killed and restarted, with 50 streams open, expires nobody', { timeout: 240_000 }, async () => {
-    const redis = await start({ chunkDelayMs: 140 }) // a stream takes nearly a minute
+    const redis = await start({ chunkDelayMs: 550 }) // a stream takes nearly a minute
     traffic = startTraffic(world.envoy.port, STREAMS)
     const running = traffic
     await until('all streams to be open', 60_000, world.purser.child, async () => (await world.purser.openReservations()) === STREAMS)
@@ -156,7 +156,7 @@ describe('Redis', () => {
   })
 
   it('that is full refuses to reserve, and still settles', { timeout: 120_000 }, async () => {
-    const redis = await start({ chunkDelayMs: 10 })
+    const redis = await start({ chunkDelayMs: 40 })
     traffic = startTraffic(world.envoy.port, STREAMS)
     const running = traffic
     await until('streams to be open', 30_000, world.purser.child, async () => (await world.purser.openReservations()) >= STREAMS / 2)

@@ -54,7 +54,7 @@ const TABLE: readonly (readonly [readonly Act[], bigint, bigint, bigint, bigint,
     0n,
     'settled-proven',
   ],
-  [[RESERVED, ['unproven', 40n, 'settled'], ['release', 'already-settled']], 40n, 40n, 0n, 0n, 'settled-unproven'],
+  [[RESERVED, ['unproven', 40n, 'settled'], ['release', 'settled-late']], 0n, 0n, 0n, 0n, 'settled-proven'],
   // Unproven again: the larger, once.
   [[RESERVED, ['unproven', 40n, 'settled'], ['unproven', 40n, 'already-settled']], 40n, 40n, 0n, 0n, 'settled-unproven'],
   [[RESERVED, ['unproven', 40n, 'settled'], ['unproven', 30n, 'already-settled']], 40n, 40n, 0n, 0n, 'settled-unproven'],

@@ -46,7 +46,7 @@ export type Command =
   /** `holder` 3: that of the first reservation. `times`: the same progress over and over, beyond what one script may have. */
   | { readonly kind: 'observe'; readonly holder: number; readonly progress: readonly ProgressSpec[]; readonly times: number }
   /** `actual`: quarters of what the reservation's first line in USD reserved; 7 is the most there is, 8 one more than reserved. */
-  | { readonly kind: 'adjust'; readonly which: number; readonly adjustId: number; readonly actual: number }
+  | { readonly kind: 'adjust'; readonly which: number; readonly adjustId: number; readonly actual: number; readonly times: number }
   /** `which`: one that was seen before, or null for new ones, as many as `lines`. */
   | {
       readonly kind: 'reassert'
@@ -157,7 +157,7 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
     progress: fc.array(progress, { maxLength: 4 }),
     times: fc.constantFrom(1, 1, 1, 20),
   }),
-  made(3, 'adjust', { which: nat(12), adjustId: nat(2), actual: nat(8) }),
+  made(3, 'adjust', { which: nat(12), adjustId: nat(2), actual: nat(8), times: fc.constantFrom(1, 2) }),
   made(1, 'reassert', {
     which: fc.oneof(fc.constant(null), which),
     ageMs,

@@ -280,7 +280,7 @@ describe('the input bound', () => {
     expect(bounded(input({ text: prose }, { rules })).inputTokens).toBe(5_720n + 128n)
     const claude = [price({ provider: 'anthropic', model: 'claude-opus-5-5' })]
     expect(bounded(input({ text: prose }, { prices: claude })).inputTokens).toBeGreaterThan(bounded(input({ text: prose })).inputTokens)
-    expect(bounded(input({ tools: true })).inputTokens).toBe(1_008n)
+    expect(bounded(input({ tools: true })).inputTokens).toBe(1_308n)
     const unknown = input({ text: prose, models: ['x'] }, { prices: [], provider: null })
     expect(bounded(unknown).inputTokens).toBe(bounded(input({ text: prose }, { prices: claude })).inputTokens)
   })

@@ -215,10 +215,9 @@ it('a reservation that ends, however it ends, leaves in each balance what its la
             ledger.sweep(at(ms))
             word ??= { charged: [estimates[0] ?? 0n, estimates[1] ?? 0n, 0n], proven: false, raised: false, released: false }
           } else if (each.kind === 'release') {
-            const before = ledger.reservations({ open: false, cursor: '', count: 1 }, ms).value.reservations[0]?.state
             ledger.release(releaseMove(move, lines), at(ms))
             if (word === null) word = { charged: counted, proven: false, raised: false, released: true }
-            else if (before === 'expired') word = { ...word, charged: counted, proven: true }
+            else if (!word.released && !word.proven) word = { ...word, charged: counted, proven: true }
           } else {
             ledger.settle({ ...settleMove(move, lines, each.amounts), proven: each.proven }, at(ms))
             if (word === null) word = { charged: counted, proven: each.proven, raised: false, released: false }

@@ -103,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
   lua('expire.lua', 'charges less than what was observed', 'larger(line.floor, record.charged[i])', 'line.floor'),
   lua('look.lua', 'expires holders whose store was away', 'if resumed < silentSince', 'if true'),
   lua('release.lua', 'leaves no tombstone', "replace(id, record, 'tombstone', {}, 'tombstoned', how, {})\n", ''),
-  lua('release.lua', 'gives back what was settled', "was ~= 'open' and was ~= 'expired'", "was == 'never'"),
+  lua('release.lua', 'gives back what was settled', "was == 'settled-proven'", "was == 'never'"),
   lua('balances.lua', 'believes an older limit at once', 'order > 0 or now - balance.at >= VERSION_FORGET_MS', 'true'),
   lua(
     'balances.lua',

@@ -34,6 +34,8 @@ export interface Fixture {
       /** Kinds that are not named are 0. */
       readonly tokens?: Readonly<Record<string, string>>
       readonly calls?: Readonly<Record<string, string>>
+      /** Parts of other models. */
+      readonly elsewhere?: readonly { readonly model: string; readonly tokens: Readonly<Record<string, string>> }[]
       /** Nano-USD. */
       readonly statedCost?: string | null
       readonly contradictions?: number

@@ -1,7 +1,7 @@
 // Every listed format over its own fixtures: whole, split at every byte, cut short at every byte. A format without fixtures fails.
 import { describe, expect, it } from 'vitest'
 import { type Call, textBytes } from '../../src/core/call.ts'
-import { inputTotal, NO_TOKENS, outputTotal, type UsageReading } from '../../src/core/usage.ts'
+import { inputTotal, NO_TOKENS, outputTotal, type TokenCounts, type UsageReading } from '../../src/core/usage.ts'
 import type { Format, Meter, ReadResult } from '../../src/wire/format.ts'
 import { FORMATS } from '../../src/wire/formats.ts'
 import { splice } from '../../src/wire/splice.ts'
@@ -124,9 +124,9 @@ function expectReading(reading: UsageReading, { expect: { reading: expected } }:
   if (expected === undefined) return
   expect(reading.kind).toBe(expected.kind)
   const usage = reading.kind === 'absent' ? null : reading.usage
-  if (expected.tokens !== undefined) {
-    const tokens = Object.fromEntries(Object.entries(expected.tokens).map(([kind, count]) => [kind, BigInt(count)]))
-    expect(usage?.tokens).toEqual({ ...NO_TOKENS, ...tokens })
+  if (expected.tokens !== undefined) expect(usage?.tokens).toEqual(counted(expected.tokens))
+  if (expected.elsewhere !== undefined) {
+    expect(usage?.elsewhere ?? []).toEqual(expected.elsewhere.map(({ model, tokens }) => ({ model, tokens: counted(tokens) })))
   }
   if (expected.model !== undefined) expect(usage?.model ?? null).toBe(expected.model)
   if (expected.serviceTier !== undefined) expect(usage?.serviceTier).toBe(expected.serviceTier)
@@ -141,6 +141,11 @@ function expectReading(reading: UsageReading, { expect: { reading: expected } }:
   if (expected.deltaEvents !== undefined) expect(reading.delivered.deltaEvents).toBe(expected.deltaEvents)
   if (expected.hiddenReasoning !== undefined) expect(reading.delivered.hiddenReasoning).toBe(expected.hiddenReasoning)
 }
+
+const counted = (tokens: Readonly<Record<string, string>>): TokenCounts => ({
+  ...NO_TOKENS,
+  ...Object.fromEntries(Object.entries(tokens).map(([kind, count]) => [kind, BigInt(count)])),
+})
 
 function expectCuts(format: Format, fixture: Fixture, answer: Uint8Array): void {
   const open = openMeter(format, fixture, false)

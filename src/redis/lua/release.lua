@@ -22,7 +22,7 @@ if was == 'released' then
   return { 'already-released', nowText }
 elseif was == 'tombstone' then
   return { 'tombstoned', nowText }
-elseif was ~= 'open' and was ~= 'expired' then
+elseif was == 'settled-proven' then
   return { 'already-settled', nowText }
 end
 record.lines = parseLines(record.text)
