@@ -34,6 +34,7 @@ export class Holdings {
   #seq = 0
   #epoch: string | null = null
   #ahead: Written | null = null
+  #again = { epoch: '', moves: 0 }
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -96,6 +97,12 @@ export class Holdings {
       open: [...this.#open.values()].filter(each => !isThere(each)).map(({ move }) => move),
       closed: this.#closed.filter(each => !isThere(each) && !this.#outlived(each.atMs, nowMs)).map(({ closing }) => closing),
     }
+  }
+
+  /** Counts the moves that a server lacked at this epoch: telling it may take several attempts. Answers how many they are by now. */
+  toldAgain(epoch: string, moves: number): number {
+    this.#again = { epoch, moves: (this.#again.epoch === epoch ? this.#again.moves : 0) + moves }
+    return this.#again.moves
   }
 
   /** Everything has been told after this recovery. */

@@ -38,12 +38,13 @@ export async function recover(epoch: string, parts: RecoveryParts): Promise<Reco
   if (failed !== null) return again(failed)
   const told = await tell(runner, holdings.lost(recovery))
   if (told === null) return again('the server does not take what is held')
+  holdings.toldAgain(newEpoch, told)
   for (;;) {
     const reported = await row(runner, 'report', [holdings.holder ?? '', `${holdings.seq}`])
     if (typeof reported === 'string') return again(reported)
     const [state, , highest = '0', silent = '0'] = reported
     if (state === 'over') {
-      await report(parts, recovery, { highest: Number(highest), silent: Number(silent), told })
+      await report(parts, recovery, { highest: Number(highest), silent: Number(silent), told: holdings.toldAgain(newEpoch, 0) })
       return { kind: 'recovered', epoch: newEpoch }
     }
     if (state !== 'waiting') return again('the clocks are too far apart')
@@ -95,7 +96,7 @@ interface Found {
  */
 async function report({ runner, holdings, telemetry }: RecoveryParts, recovery: Recovery, { highest, silent, told }: Found): Promise<void> {
   const lost = Math.max(0, highest - recovery.began)
-  const seen = lost > 0 ? holdings.seenAfter(recovery.began) : []
+  const seen = lost > 0 && silent > 0 ? holdings.seenAfter(recovery.began) : []
   const budgets = seen.map(({ name }) => parseBalanceName(name))
   const figures = seen.length > 0 ? await read(runner, budgets) : null
   let largest = { amount: 0n, budget: '' }
