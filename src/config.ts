@@ -1,15 +1,20 @@
 // Flags and environment become one frozen Config. The only reader of process.env; every flag has a PURSER_ twin, and flags win.
 import { parseArgs } from 'node:util'
+import { LEDGER_STREAM_TOP } from './limits.ts'
 
-export interface Config {
-  readonly policies: string
+/** Where a ledger is, and how to reach it. */
+export interface LedgerPlace {
   readonly ledger: string
   readonly ledgerName: string
-  readonly ledgerStreamMax: number
-  readonly ledgerGuarded: number
   readonly ledgerTlsCa: string | null
   readonly ledgerTlsCert: string | null
   readonly ledgerTlsKey: string | null
+}
+
+export interface Config extends LedgerPlace {
+  readonly policies: string
+  readonly ledgerStreamMax: number
+  readonly ledgerGuarded: number
   readonly grpcListen: string
   readonly httpListen: string
   readonly defaultNamespace: string
@@ -31,7 +36,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-interface Flag {
+export interface Flag {
   readonly type: 'string' | 'boolean'
   readonly value: string
   readonly help: string
@@ -67,20 +72,52 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   'grpc-tls-client-ca': { type: 'string', value: '', help: 'PEM file: the CA that client certificates must be signed by' },
 }
 
+/** Of `serve`, those that say where the ledger is: the commands beside it have the same. */
+export const LEDGER_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
+  Object.entries(FLAGS).filter(([name]) => ['ledger', 'ledger-name', 'ledger-tls-ca', 'ledger-tls-cert', 'ledger-tls-key'].includes(name)),
+)
+
+/** What a command beside `serve` was asked. */
+export interface LedgerCommand {
+  readonly place: LedgerPlace
+  /** A flag of the command's own, or its default; empty for none. */
+  readonly flag: (name: string) => string
+  readonly positionals: readonly string[]
+}
+
+/** Reads the flags of a command that works on a ledger beside `serve`: those of the ledger, and its own. Throws {@link ConfigError}. */
+export function parseLedgerCommand(
+  command: string,
+  own: Readonly<Record<string, Flag>>,
+  args: readonly string[],
+  env: Environment,
+): LedgerCommand {
+  const { text, positionals } = readFlags(args, env, { ...LEDGER_FLAGS, ...own }, command)
+  const place = ledgerPlace(text)
+  if (place.ledger === 'memory:') throw new ConfigError('--ledger memory: is inside the serve that has it; allowed here: SQLite and Redis')
+  return { place, flag: text, positionals }
+}
+
+/** Flags as lines of a help text. */
+export const flagLines = (flags: Readonly<Record<string, Flag>>): string =>
+  Object.entries(flags)
+    .map(([name, { type, value, help }]) => {
+      const flag = `--${name}${type === 'string' ? ' VALUE' : ''}`
+      return `  ${flag.padEnd(30)} ${help}${value === '' ? '' : ` (default ${value})`}\n`
+    })
+    .join('')
+
 /** Reads `args` over `env` over the defaults. Throws {@link ConfigError} naming the flag. */
-export function parseConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
-  const text = readFlags(args, env)
+export function parseConfig(args: readonly string[], env: Environment): Config {
+  const { text, positionals } = readFlags(args, env, FLAGS, 'serve')
+  if (positionals.length > 0) throw new ConfigError(`'${positionals[0]}' is not a flag; see 'purser serve --help'`)
   const on = (name: string): boolean => oneOf(name, text(name) || 'false', ['true', 'false']) === 'true'
   const optional = (name: string): string | null => text(name) || null
   const config: Config = {
     policies: text('policies'),
-    ledger: ledgerAddress(text('ledger')),
-    ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
-    ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, 100_000_000),
+    ...ledgerPlace(text),
+    ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, LEDGER_STREAM_TOP),
     ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
-    ledgerTlsCa: optional('ledger-tls-ca'),
-    ledgerTlsCert: optional('ledger-tls-cert'),
-    ledgerTlsKey: optional('ledger-tls-key'),
     grpcListen: address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
     defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
@@ -99,13 +136,16 @@ export function parseConfig(args: readonly string[], env: Readonly<Record<string
   if ((config.grpcTlsCert === null) !== (config.grpcTlsKey === null)) {
     throw new ConfigError('--grpc-tls-cert and --grpc-tls-key go together')
   }
-  checkLedger(config)
+  if (config.ledgerGuarded > 0 && !config.ledger.startsWith('redis'))
+    throw new ConfigError('--ledger-guarded: only for a --ledger in Redis')
   return Object.freeze(config)
 }
 
 /** The process's environment, for main alone. */
 // biome-ignore lint/style/noProcessEnv: this file is its one reader
-export const processEnv: Readonly<Record<string, string | undefined>> = process.env
+export const processEnv: Environment = process.env
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Splits `HOST:PORT`, with brackets around an IPv6 host; the text was checked by {@link parseConfig}. */
 export function splitAddress(text: string): { readonly host: string; readonly port: number } {
@@ -113,15 +153,21 @@ export function splitAddress(text: string): { readonly host: string; readonly po
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }
 
-function readFlags(args: readonly string[], env: Readonly<Record<string, string | undefined>>): (name: string) => string {
-  const options = Object.fromEntries(Object.entries(FLAGS).map(([name, flag]) => [name, { type: flag.type }]))
-  let values: Record<string, string | boolean | undefined>
+function readFlags(
+  args: readonly string[],
+  env: Environment,
+  flags: Readonly<Record<string, Flag>>,
+  command: string,
+): { readonly text: (name: string) => string; readonly positionals: readonly string[] } {
+  const options = Object.fromEntries(Object.entries(flags).map(([name, flag]) => [name, { type: flag.type }]))
   try {
-    values = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values as typeof values
+    const { values, positionals } = parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
+    const text = (name: string): string =>
+      String(values[name] ?? env[`PURSER_${name.toUpperCase().replaceAll('-', '_')}`] ?? flags[name]?.value ?? '')
+    return { text, positionals }
   } catch (error) {
-    throw new ConfigError(`${error instanceof Error ? error.message.split('. ')[0] : error}; see 'purser serve --help'`)
+    throw new ConfigError(`${error instanceof Error ? error.message.split('. ')[0] : error}; see 'purser ${command} --help'`)
   }
-  return name => String(values[name] ?? env[`PURSER_${name.toUpperCase().replaceAll('-', '_')}`] ?? FLAGS[name]?.value ?? '')
 }
 
 /** The text is not repeated: it may hold a password. */
@@ -132,13 +178,22 @@ function ledgerAddress(text: string): string {
   throw new ConfigError(`--ledger: what is given is not a ledger; allowed: ${allowed}`)
 }
 
-/** A flag that would do nothing is a mistake: somebody counts on it. */
-function checkLedger({ ledger, ledgerGuarded, ledgerTlsCa, ledgerTlsCert, ledgerTlsKey }: Config): void {
+function ledgerPlace(text: (name: string) => string): LedgerPlace {
+  const optional = (name: string): string | null => text(name) || null
+  const place = {
+    ledger: ledgerAddress(text('ledger')),
+    ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
+    ledgerTlsCa: optional('ledger-tls-ca'),
+    ledgerTlsCert: optional('ledger-tls-cert'),
+    ledgerTlsKey: optional('ledger-tls-key'),
+  }
+  const { ledger, ledgerTlsCa, ledgerTlsCert, ledgerTlsKey } = place
   if ((ledgerTlsCert === null) !== (ledgerTlsKey === null)) throw new ConfigError('--ledger-tls-cert and --ledger-tls-key go together')
+  // A flag that would do nothing is a mistake: somebody counts on it.
   if ((ledgerTlsCa ?? ledgerTlsCert) !== null && !ledger.startsWith('rediss')) {
     throw new ConfigError('--ledger-tls-…: only for a --ledger over TLS, which begins with rediss')
   }
-  if (ledgerGuarded > 0 && !ledger.startsWith('redis')) throw new ConfigError('--ledger-guarded: only for a --ledger in Redis')
+  return place
 }
 
 function address(name: string, text: string): string {

@@ -5,15 +5,19 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { check } from './cli/check.ts'
 import { demo } from './cli/demo.ts'
+import { ledger } from './cli/ledger.ts'
+import type { LedgerTools } from './cli/ledger-tools.ts'
 import { PRICES_HELP, prices } from './cli/prices.ts'
 import { type Policies, serve, type Wiring } from './cli/serve.ts'
 import { SIMULATE_HELP, simulate } from './cli/simulate.ts'
-import { type Config, ConfigError, FLAGS, parseConfig, processEnv, splitAddress } from './config.ts'
+import { VERIFY_HELP, verify } from './cli/verify.ts'
+import { type Config, ConfigError, FLAGS, flagLines, type LedgerPlace, parseConfig, processEnv, splitAddress } from './config.ts'
 import type { PriceCatalogue } from './core/price-catalogue.ts'
 import { openDoor } from './envoy/server.ts'
 import { loadObjects } from './files/load.ts'
 import { type FolderPolicySource, openPolicyFolder } from './files/policy-folder.ts'
 import { startHttpServer } from './http/server.ts'
+import { LEDGER_STREAM_TOP } from './limits.ts'
 import { openMemoryLedger } from './memory/ledger.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Telemetry } from './ports.ts'
 import { buildPriceBook } from './prices/book.ts'
@@ -30,6 +34,9 @@ const HELP = `purser: an LLM budget service for Envoy
   purser serve [flags]        serve Envoy (see purser serve --help)
   purser check PATH…          check policy objects; exit 1 where one is wrong
   purser simulate [flags]     run recorded exchanges against policies (see purser simulate --help)
+  purser verify [flags]       prove a ledger by its own entries (see purser verify --help)
+  purser ledger export        the ledger's entries as events (see purser ledger export --help)
+  purser ledger adjust ID     charge a reservation what it did cost (see purser ledger adjust --help)
   purser prices [MODEL]       the price that would be used, and why (see purser prices --help)
   purser demo [--once]        the whole of it on this machine: Envoy, a fake provider, example policies
 `
@@ -62,6 +69,10 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
             out: process.stdout,
             err: process.stderr,
           })
+    case 'verify':
+      return help ? print(VERIFY_HELP) : verify(args, ledgerTools())
+    case 'ledger':
+      return ledger(args, ledgerTools())
     case 'prices':
       return help
         ? print(PRICES_HELP)
@@ -102,13 +113,8 @@ function assertNode(): void {
   }
 }
 
-function serveHelp(): string {
-  const lines = Object.entries(FLAGS).map(([name, { type, value, help }]) => {
-    const flag = `--${name}${type === 'string' ? ' VALUE' : ''}`
-    return `  ${flag.padEnd(30)} ${help}${value === '' ? '' : ` (default ${value})`}`
-  })
-  return `purser serve [flags]\n\nEvery flag has a twin in the environment: --grpc-listen is PURSER_GRPC_LISTEN.\n\n${lines.join('\n')}\n`
-}
+const serveHelp = (): string =>
+  `purser serve [flags]\n\nEvery flag has a twin in the environment: --grpc-listen is PURSER_GRPC_LISTEN.\n\n${flagLines(FLAGS)}`
 
 async function runServe(args: readonly string[]): Promise<number> {
   const config = parseConfig(args, processEnv)
@@ -122,7 +128,7 @@ async function runServe(args: readonly string[]): Promise<number> {
     random: systemRandom,
     telemetry,
     say: (message, fields) => log.info(fields, message),
-    openLedger: () => openLedger(config, telemetry),
+    openLedger: () => openLedger(config, { streamMax: config.ledgerStreamMax, guarded: config.ledgerGuarded, telemetry }),
     openPolicies: openServedPolicies,
     openPrices,
     tokens: createTokenCounter(),
@@ -140,16 +146,22 @@ async function runServe(args: readonly string[]): Promise<number> {
   return code
 }
 
-async function openLedger(config: Config, telemetry: Telemetry): Promise<Ledger> {
-  const { ledger, ledgerName, ledgerStreamMax, ledgerGuarded: guarded } = config
-  if (ledger === 'memory:') return openMemoryLedger({ clock, streamMax: ledgerStreamMax })
+interface LedgerUse {
+  readonly streamMax: number
+  readonly lockWaitMs?: number
+  readonly guarded?: number
+  readonly telemetry?: Telemetry
+}
+
+async function openLedger(place: LedgerPlace, { lockWaitMs = 30_000, ...use }: LedgerUse): Promise<Ledger> {
+  const { ledger, ledgerName: name, ledgerTlsCa: ca, ledgerTlsCert: cert, ledgerTlsKey: key } = place
+  if (ledger === 'memory:') return openMemoryLedger({ clock, streamMax: use.streamMax })
   if (ledger.startsWith('sqlite:')) {
     const { openSqliteLedger } = await import('./sqlite/ledger.ts')
-    return openSqliteLedger({ file: resolve(ledger.slice('sqlite:'.length)), clock })
+    return openSqliteLedger({ file: sqliteFile(place), clock, lockWaitMs })
   }
   const { openRedisLedger } = await import('./redis/ledger.ts')
-  const tls = { ca: config.ledgerTlsCa, cert: config.ledgerTlsCert, key: config.ledgerTlsKey }
-  return openRedisLedger({ url: ledger, name: ledgerName, clock, streamMax: ledgerStreamMax, tls, guarded, telemetry, timer: systemTimer })
+  return openRedisLedger({ url: ledger, name, clock, tls: { ca, cert, key }, timer: systemTimer, ...use })
 }
 
 async function openServedPolicies({ policies, trustedHeaders, defaultNamespace }: Config): Promise<Policies> {
@@ -161,6 +173,29 @@ async function openServedPolicies({ policies, trustedHeaders, defaultNamespace }
   const source = await openPolicies(policies, trustedHeaders, defaultNamespace)
   return { policies: source, synced: Promise.resolve(), sawBudget: key => source.partitions.seen(key) }
 }
+
+function ledgerTools(): LedgerTools {
+  const controller = new AbortController()
+  // A second Ctrl-C ends the process as ever.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => controller.abort())
+  return {
+    env: processEnv,
+    openReader: async place => {
+      if (!place.ledger.startsWith('sqlite:')) return openLedger(place, BESIDE)
+      const { openSqliteReader } = await import('./sqlite/reader.ts')
+      return openSqliteReader({ file: sqliteFile(place), clock })
+    },
+    openLedger: place => openLedger(place, BESIDE),
+    signal: controller.signal,
+    write: text => new Promise((done, failed) => process.stdout.write(text, fault => (fault == null ? done() : failed(fault)))),
+    err: process.stderr,
+  }
+}
+
+/** Commands beside `serve` never cut its stream, and do not wait long for a file that it has. */
+const BESIDE = { streamMax: LEDGER_STREAM_TOP, lockWaitMs: 2_000 }
+
+const sqliteFile = ({ ledger }: LedgerPlace): string => resolve(ledger.slice('sqlite:'.length))
 
 const memory = (simulated: Clock): Ledger => openMemoryLedger({ clock: simulated })
 

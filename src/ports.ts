@@ -50,10 +50,16 @@ export interface Ledger {
   entries(query: { readonly afterSeq: number; readonly count: number }): Promise<ReadOutcome<readonly LedgerEntry[]>>
   /** The reservation that was settled under a response's hash. */
   findByResponse(response: string): Promise<ReadOutcome<FoundReservation | null>>
-  /** Registers the exporter of the stream, which has everything up to `seq`; unread entries are kept, up to twice the stream's bound. */
+  /**
+   * Registers the exporter of the stream, which has everything up to `seq`; unread entries are kept, up to twice the stream's bound. It
+   * never goes back, so 0 asks how far it is.
+   */
   acknowledge(seq: number): Promise<AcknowledgeOutcome>
   close(): Promise<void>
 }
+
+/** What can be asked of a ledger without moving anything: enough to prove and to export it. */
+export type LedgerReader = Pick<Ledger, 'read' | 'list' | 'reservations' | 'entries' | 'close'>
 
 /** `seq`: of the last entry when the value was read, in the same step where it is one balance or one page. */
 export type ReadOutcome<T> = { readonly kind: 'read'; readonly value: T; readonly seq: number; readonly storeMs: number } | LedgerFault

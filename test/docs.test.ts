@@ -19,6 +19,10 @@ const SHORTFALLS: Readonly<Record<ShortfallReason, number>> = {
 }
 /** Of the other commands, and of other people's programs. */
 const OTHER_FLAGS = [
+  'since',
+  'follow',
+  'actual',
+  'reason',
   'once',
   'help',
   'exchanges',

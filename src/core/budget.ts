@@ -51,6 +51,9 @@ export function parseBudgetKey(
   return { scope, namespace, policy, limit, unit: unit as Unit, window, partition: partition as string[] }
 }
 
+/** The unit of a key, without reading the rest of it; null where it is not one of our keys. */
+export const unitOf = (key: BudgetKey): Unit | null => UNITS.find(unit => unit === key.split('|', 5)[4]) ?? null
+
 /** Units per whole: money is kept in nano-USD, counts as they are. */
 export const unitPlaces = (unit: Unit): number => (unit === 'USD' ? 9 : 0)
 

@@ -16,12 +16,15 @@ export type Closing =
       readonly charged: readonly bigint[]
     }
 
+/** What of a line says how it moves its balance. */
+type Reserved = Pick<Line, 'amount' | 'window'>
+
 /** A settlement's amounts as they count: inFlight lines settle to 0, whatever was used. */
 export const countedAmounts = (lines: readonly Line[], amounts: readonly bigint[]): readonly bigint[] =>
   amounts.map((amount, index) => (lines[index]?.window.kind === 'inFlight' ? 0n : amount))
 
 /** How far each line was charged beyond what it reserved. */
-export const overruns = (lines: readonly Line[], charged: readonly bigint[]): readonly bigint[] =>
+export const overruns = (lines: readonly Reserved[], charged: readonly bigint[]): readonly bigint[] =>
   lines.map((line, index) => max(0n, (charged[index] ?? 0n) - (line.window.kind === 'inFlight' ? 0n : line.amount)))
 
 /** The table. `amounts` are counted amounts, one a line of the record (of the move, for a tombstone). */
@@ -66,7 +69,7 @@ export const expiryCharge = ({ lines, charged }: Pick<StoredRecord, 'lines' | 'c
 
 /** What each line's balance moves by when a record goes from one state and charge to another; overrun counts proven charges only. */
 export function changes(
-  lines: readonly Line[],
+  lines: readonly Reserved[],
   before: { readonly state: ReservationState; readonly charged: readonly bigint[] } | null,
   after: { readonly state: ReservationState; readonly charged: readonly bigint[] },
 ): readonly Change[] {

@@ -147,8 +147,9 @@ function acknowledge(shelf: Shelf, rules: LedgerRules, seq: number, time: MoveTi
   if ('kind' in step) return step
   raiseMark(step)
   const meta = shelf.meta()
-  shelf.putMeta({ ...meta, exportedSeq: Math.max(meta.exportedSeq ?? 0, Math.min(seq, meta.seq)) })
-  return { kind: 'acknowledged', storeMs: step.nowMs }
+  const exportedSeq = Math.max(meta.exportedSeq ?? 0, Math.min(seq, meta.seq))
+  shelf.putMeta({ ...meta, exportedSeq })
+  return { kind: 'acknowledged', seq: exportedSeq, storeMs: step.nowMs }
 }
 
 /** A page holds 1 to 1,000: an absurd count is brought into it. */

@@ -192,7 +192,9 @@ export type ReassertOutcome =
   | LedgerFault
 
 /** The exporter has everything up to `seq`: a stream is not cut, within twice its bound, before it is read. */
-export type AcknowledgeOutcome = { readonly kind: 'acknowledged'; readonly storeMs: number } | LedgerFault
+export type AcknowledgeOutcome =
+  /** `seq`: the last entry that the exporter has by now. */
+  { readonly kind: 'acknowledged'; readonly seq: number; readonly storeMs: number } | LedgerFault
 
 export type BeatOutcome = { readonly kind: 'beating'; readonly storeMs: number } | LedgerFault
 

@@ -131,8 +131,9 @@ export function decodeObserve(row: Row): ObserveOutcome {
 }
 
 export function decodeAcknowledge(row: Row): AcknowledgeOutcome {
-  const [kind, now = ''] = row
-  if (kind === 'acknowledged' || kind === 'clock-skew') return { kind, storeMs: Number(now) }
+  const [kind, now = '', seq = ''] = row
+  if (kind === 'clock-skew') return { kind, storeMs: Number(now) }
+  if (kind === 'acknowledged') return { kind, seq: Number(seq), storeMs: Number(now) }
   throw unknownAnswer('acknowledge', row)
 }
 

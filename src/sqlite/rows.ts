@@ -122,5 +122,13 @@ function bucketOf(written: string): StoredBalance['buckets'][number] {
 const pack = (lines: readonly unknown[]): string =>
   JSON.stringify(lines, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
 
-const unpack = <T>(written: string): T =>
-  JSON.parse(written, (_, value: unknown) => (typeof value === 'string' && /^-?\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value))
+const unpack = <T>(written: string): T => withBigints(JSON.parse(written)) as T
+
+/** In place: to ask a reviver for every value takes three times as long. */
+function withBigints(value: unknown): unknown {
+  if (typeof value === 'string') return /^-?\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value
+  if (typeof value !== 'object' || value === null) return value
+  const fields = value as Record<string, unknown>
+  for (const name of Object.keys(fields)) fields[name] = withBigints(fields[name])
+  return value
+}

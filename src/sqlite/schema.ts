@@ -80,6 +80,20 @@ function checkLayout(database: DatabaseSync): void {
   }
 }
 
+/** Opens a ledger that is there, for reading alone. Throws with a sentence that names it where it cannot be read. */
+export function openForReading(file: string): DatabaseSync {
+  let database: DatabaseSync | null = null
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: 5_000, readBigInts: true })
+    checkLayout(database)
+    if (schemaOf(database) === 0) throw new Error('there is no ledger in it')
+    return database
+  } catch (cause) {
+    database?.close()
+    throw new Error(`the ledger ${file} cannot be read: ${messageOf(cause)}`, { cause })
+  }
+}
+
 const schemaOf = (database: DatabaseSync): number => Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
 
 /** The tables and indexes of a file, by the words that made them. */

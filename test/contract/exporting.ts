@@ -72,7 +72,7 @@ export function exportingContract(make: MakeLedger): void {
     scene(
       make,
       async at => {
-        expect(await at.ledger.acknowledge(0)).toEqual({ kind: 'acknowledged', storeMs: expect.any(Number) })
+        expect(await at.ledger.acknowledge(0)).toEqual({ kind: 'acknowledged', seq: 0, storeMs: expect.any(Number) })
         await write(at, 580)
         expect(await kept(at)).toEqual(numbers(1, 580))
         expect(await unexported(at)).toBe(0)
@@ -83,7 +83,9 @@ export function exportingContract(make: MakeLedger): void {
         expect(seqs.length).toBeLessThanOrEqual(2 * BOUND + STRIDE)
         // What it still can read is not lost: the count is of what was cut before it was read, and of nothing else.
         expect(await unexported(at)).toBe((seqs[0] ?? 0) - 1)
-        await at.ledger.acknowledge(1_300)
+        expect(await at.ledger.acknowledge(1_300)).toMatchObject({ kind: 'acknowledged', seq: 1_300 })
+        for (const behind of [0, 1_299]) expect(await at.ledger.acknowledge(behind)).toMatchObject({ seq: 1_300 })
+        expect(await at.ledger.acknowledge(5_000)).toMatchObject({ seq: 1_300 })
         expect(await unexported(at)).toBe(0)
         await write(at, 350)
         expect(await kept(at)).toEqual(expect.arrayContaining(numbers(1_301, 1_650)))
