@@ -54,7 +54,7 @@ test-kube: node_modules-of-lock
 	@$(run) test -- --config vitest.kube.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
 
 bench: setup
-	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/gateway.ts
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/ledger-memory.ts && node bench/gateway.ts
 
 chaos: setup
 	@mkdir -p $(reports)

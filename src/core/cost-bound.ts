@@ -61,14 +61,15 @@ function tiersAsked(price: Price, asked: string): readonly string[] {
 }
 
 /** Models that write their prompt cache unasked, and bill for it: OpenAI's from GPT-5.6 on, by its documentation. */
-const WRITES_CACHE_UNASKED = /gpt-(5\.([6-9]|\d\d)|[6-9]|\d\d)/
+const WRITES_CACHE_UNASKED = /gpt-(?:5\.(?:[6-9]|\d\d)|[6-9]|[12]\d)(?!\d)/i
 
 /** The dearest rate that a token of this call's input can be billed at. */
 function inputRate(call: Call, price: Price, rates: Rates): bigint {
   const unseen = call.opaqueInputs.length > 0
   const has = (...kinds: readonly string[]): boolean => unseen || call.media.some(part => kinds.includes(part.kind))
   const found: bigint[] = [rates.input, rates.cacheRead]
-  if (call.cacheWrite !== 'none' || WRITES_CACHE_UNASKED.test(price.model)) found.push(rates.cacheWrite5m)
+  const writes = call.cacheWrite !== 'none' || [price.model, ...call.models].some(model => WRITES_CACHE_UNASKED.test(model))
+  if (writes) found.push(rates.cacheWrite5m)
   if (call.cacheWrite === '1h') found.push(rates.cacheWrite1h)
   if (has('audio', 'video')) found.push(rates.inputAudio, rates.cacheReadAudio)
   if (has('video')) found.push(rates.inputVideo)

@@ -11,6 +11,8 @@ interface Provider {
 /** Source of `billsOn`: the list of providers where cancelling a stream stops the billing, as OpenRouter documents it; all others bill on. */
 const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
   ['anthropic', { hosts: ['api.anthropic.com'], billsOn: false }],
+  ['arcee', { hosts: ['api.arcee.ai'], billsOn: true }],
+  ['avian', { hosts: ['api.avian.io'], billsOn: true }],
   ['aws', { hosts: ['amazonaws.com', 'api.aws'], billsOn: true }],
   [
     'azure',
@@ -19,10 +21,12 @@ const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
       billsOn: false,
     },
   ],
+  ['baseten', { hosts: ['inference.baseten.co'], billsOn: true }],
   ['cerebras', { hosts: ['api.cerebras.ai'], billsOn: true }],
   ['cloudflare', { hosts: ['api.cloudflare.com'], billsOn: false }],
   ['cohere', { hosts: ['api.cohere.com', 'api.cohere.ai'], billsOn: false }],
   ['deepseek', { hosts: ['api.deepseek.com'], billsOn: false }],
+  ['doubleword', { hosts: ['api.doubleword.ai'], billsOn: true }],
   ['fireworks', { hosts: ['api.fireworks.ai'], billsOn: false }],
   ['github-copilot', { hosts: ['api.githubcopilot.com'], billsOn: true }],
   ['google', { hosts: ['googleapis.com'], billsOn: true }],
@@ -31,6 +35,7 @@ const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
   ['mistral', { hosts: ['api.mistral.ai', 'codestral.mistral.ai'], billsOn: true }],
   ['moonshotai', { hosts: ['api.moonshot.ai', 'api.moonshot.cn'], billsOn: true }],
   ['novita', { hosts: ['api.novita.ai'], billsOn: true }],
+  ['ovhcloud', { hosts: ['oai.endpoints.kepler.ai.cloud.ovh.net'], billsOn: true }],
   ['openai', { hosts: ['api.openai.com'], billsOn: false }],
   // Stops where the provider behind it stops, which the request does not tell.
   ['openrouter', { hosts: ['openrouter.ai'], billsOn: true }],
@@ -65,6 +70,19 @@ export function providerOfHost(authority: string): string | null {
 const REGIONAL_HOST = /^(?:[a-z]{2}\.api\.openai\.com|us[a-z0-9-]*\.api\.x\.ai)\.?(?::\d{1,5})?$/
 
 export const isRegionalHost = (authority: string): boolean => REGIONAL_HOST.test(authority.toLowerCase())
+
+/** Those behind Hugging Face's router that have prices of their own. */
+const BEHIND_HUGGING_FACE: ReadonlySet<string> = new Set(
+  'cerebras fireworks-ai groq hyperbolic nebius novita nscale ovhcloud publicai sambanova together'.split(' '),
+)
+
+/** Who answers a call to Hugging Face's router, by its path (`/nebius/v1/…`) or its model (`…:nebius`); null where it is left to the router, and elsewhere. */
+export function providerAtHuggingFace(authority: string, path: string, model: string): string | null {
+  if (!/^router\.huggingface\.co(?::\d{1,5})?$/i.test(authority)) return null
+  const named = [/^\/+([a-z-]+)\//.exec(path)?.[1], /:([a-z-]+)$/.exec(model)?.[1]]
+  const seller = named.find(name => name !== undefined && BEHIND_HUGGING_FACE.has(name))
+  return seller === undefined ? null : `huggingface_${seller}`
+}
 
 /** Paths that only one provider has. Anthropic's is also spoken by others, which a known host tells first. */
 const BY_PATH: readonly (readonly [RegExp, string])[] = [

@@ -65,14 +65,16 @@ export function expireAll(shelf: Shelf, rules: LedgerRules, storeMs: number, how
   }
 }
 
-function expire(step: Step, record: StoredRecord, how: string): void {
+/** Closes one, charged into suspense; `how` says why. */
+export function expire(step: Step, record: StoredRecord, how: string): void {
   assert(record.state === 'open', 'only what is open expires')
   const charged = expiryCharge(record)
   const after: StoredRecord = { ...record, state: 'expired', charged, closedMs: step.nowMs }
   writeRecord(step, 'expired', how, after, moveLines(step, after, changes(record.lines, record, after), charged))
 }
 
-function collect(step: Step, id: string): void {
+/** Takes one balance off, whose figures are final. */
+export function collect(step: Step, id: string): void {
   const stored = step.shelf.balance(id)
   assert(stored !== null, 'what is collectable is there')
   const { key, window } = stored

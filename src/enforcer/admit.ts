@@ -1,4 +1,4 @@
-// One plan against the ledger: reserved, refused with a verdict, or not known. One round trip; two more at most when a window has just ended.
+// One plan against the ledger: reserved, refused with a verdict, or not known. One round trip; two more at most when the store's time leapt, or a window has just ended.
 import { assert, assertNever } from '../core/assert.ts'
 import { type Shortfall, verdictOnShortfall } from '../core/refusal.ts'
 import type { Balance, Line, ReservationId, ReserveOutcome } from '../core/reservation.ts'
@@ -19,7 +19,8 @@ export type Admission =
   /** It may have been written: refuse the call, and release until that is acknowledged. */
   | { readonly kind: 'unknown'; readonly reservation: Reservation; readonly verdict: Verdict; readonly fault: ReserveOutcome['kind'] }
 
-const STALE_WINDOW_RETRIES = 2
+/** The store's time was not what we took it for, and nothing was written. */
+const STALE_TIME_RETRIES = 2
 
 type Admitter = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'mintId' | 'random'>
 
@@ -39,7 +40,7 @@ export async function admit({ ledger, time, holder, mintId, random }: Admitter, 
       priceBook: plan.book.hash,
     })
     time.saw(outcome)
-    if (outcome.kind === 'window-stale' && attempt < STALE_WINDOW_RETRIES) continue
+    if ((outcome.kind === 'window-stale' || outcome.kind === 'too-late') && attempt < STALE_TIME_RETRIES) continue
     return admissionOf(outcome, plan, reservation, random)
   }
 }

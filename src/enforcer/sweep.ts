@@ -20,7 +20,7 @@ export function startKeeper(kept: Kept): Keeper {
     time.saw(outcome)
     if (outcome.kind !== 'beating') return telemetry.ledgerError(outcome.kind)
     const progress = watch.take()
-    if (progress.length > 0) await ledger.observe({ holder, progress })
+    if (progress.length > 0 && (await ledger.observe({ holder, progress })).kind !== 'observed') watch.lost()
   })
   const alarms = ledgerAlarms(telemetry)
   const sweeps = loop(kept, SWEEP_MS, async () => {

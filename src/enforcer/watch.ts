@@ -10,6 +10,8 @@ export interface Watch {
   remove(id: ReservationId): void
   /** The progress of every answer that moved on since it was last asked for. */
   take(): { readonly id: ReservationId; readonly amounts: readonly bigint[] }[]
+  /** What was taken last did not arrive: all of it is told again. */
+  lost(): void
 }
 
 export function createWatch(): Watch {
@@ -25,5 +27,8 @@ export function createWatch(): Watch {
         one.told = text
         return [{ id, amounts }]
       }),
+    lost: () => {
+      for (const one of watched.values()) one.told = ''
+    },
   }
 }

@@ -35,8 +35,12 @@ const PROVIDER_ALIASES: ReadonlyMap<string, string> = new Map([
 const MAKERS = ['meta', 'meta-llama', 'qwen', 'nvidia', 'microsoft', 'ai21', 'writer', 'deepseek-ai', 'minimaxai', 'zai-org']
 const REGIONS = ['us', 'eu', 'apac', 'global', 'jp', 'au', 'ca', 'in', 'us-gov', 'regional']
 
-/** What routers let clients append to choose how, not which; `free` too, because a name that is not listed as free is not. */
-const ROUTING = /:(?:free|nitro|floor|online|exacto|extended|thinking|beta)$/
+/**
+ * What routers let clients append to choose how or who, not which; `free` too, because a name that is not listed as free is not.
+ * OpenRouter's, then Hugging Face's.
+ */
+const ROUTING =
+  /:(?:free|nitro|floor|online|exacto|extended|thinking|beta|fastest|cheapest|preferred|cerebras|fireworks-ai|groq|hyperbolic|nebius|novita|nscale|ovhcloud|publicai|sambanova|together)$/
 /** A date without dashes, which lists write with them. */
 const COMPACT_DATE = /-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)/g
 const PATHS = /^(?:models\/|(?:projects\/[^/]+\/locations\/[^/]+\/)?publishers\/[^/]+\/models\/|arn:aws[^/]*\/)/

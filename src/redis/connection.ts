@@ -1,14 +1,13 @@
 // One connection to the Redis server that is in charge, which answers in bounded time: a reply, an error reply, or `unavailable`. Whatever
 // server it comes to is inspected before it is used. It knows no money and no script.
 
-import { Redis } from 'ioredis'
 import { LEDGER_TIMEOUT_MS } from '../limits.ts'
 import type { Clock, Timer } from '../ports.ts'
 import { describeAddress, type RedisAddress } from './address.ts'
-import { clientOptions, RECONNECT_MS, type TlsFiles } from './client-options.ts'
+import type { OpenClient, RedisClient } from './client.ts'
+import { RECONNECT_MS, type TlsFiles } from './client-options.ts'
 import { ClusterNodes } from './cluster-nodes.ts'
 import { type Fitness, isElsewhere, refusal, wait } from './fitness.ts'
-import { FlatCommand } from './flat-command.ts'
 
 /** What became of a command. `unavailable`: it is not known whether it ran. */
 export type Reply =
@@ -28,6 +27,7 @@ export interface Target {
   readonly timer: Timer
   readonly address: RedisAddress
   readonly tls: TlsFiles
+  readonly openClient: OpenClient
 }
 
 const PROBE_MS = 250
@@ -39,7 +39,7 @@ export class Connection {
   /** Aborted when the ledger is closed. */
   readonly closing: AbortSignal
   readonly #timer: Timer
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #inspect: Inspection
   readonly #name: string
   readonly #nodes: ClusterNodes
@@ -56,7 +56,7 @@ export class Connection {
   #deafProbes = 0
   #callOff: (() => void) | null = null
 
-  private constructor({ address, tls, timer }: Target, inspect: Inspection) {
+  private constructor({ address, tls, timer, openClient }: Target, inspect: Inspection) {
     this.#timer = timer
     this.closing = this.#closer.signal
     this.#name = describeAddress(address)
@@ -65,7 +65,7 @@ export class Connection {
     this.#nodes = new ClusterNodes(address.kind === 'cluster' ? address.seeds : [])
     // In a Cluster the silent one may have lost its place already, and only another node would say so.
     this.#deafProbesMax = address.kind === 'cluster' ? 1 : DEAF_PROBES_MAX
-    this.#redis = new Redis({ ...clientOptions(address, tls, this.#nodes), retryStrategy: () => this.#delay() })
+    this.#redis = openClient({ address, tls, nodes: this.#nodes, delayMs: () => this.#delay() })
     this.#redis.on('ready', () => void this.#probe())
     this.#redis.on('close', () => this.#lose(`the connection to ${this.#name} is closed`))
     this.#redis.on('error', (error: Error) => this.#refusedBy(error))
@@ -129,7 +129,7 @@ export class Connection {
   async #attempt(name: string, args: readonly string[]): Promise<Attempt> {
     if (this.#redis.status !== 'ready') return unavailable(this.#fitness, this.#name)
     try {
-      return { kind: 'reply', value: await this.#redis.sendCommand(new FlatCommand(name, [...args], { replyEncoding: 'utf8' })) }
+      return { kind: 'reply', value: await this.#redis.send(name, args) }
     } catch (error) {
       const attempt = failure(error, this.#name)
       if (attempt.kind === 'error' && isElsewhere(attempt.message))

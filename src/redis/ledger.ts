@@ -12,6 +12,7 @@ import type {
 } from '../core/reservation.ts'
 import { BATCH_REQUESTS_MAX, LEDGER_RULES } from '../limits.ts'
 import type { Clock, Ledger, Telemetry, Timer } from '../ports.ts'
+import { type OpenClient, openIoredis } from './client.ts'
 import type { TlsFiles } from './client-options.ts'
 import { connectLedger } from './connect-ledger.ts'
 import { asRow, decodeAcknowledge, decodeReserve, decodeSettle } from './decode.ts'
@@ -42,6 +43,8 @@ export interface RedisLedgerOptions {
   readonly timer: Timer
   /** How many entries the stream keeps at least; Redis trims it in strides of about a hundred. */
   readonly streamMax: number
+  /** For tests only: another client than ioredis. */
+  readonly openClient?: OpenClient
   /** For tests only: store time in ms instead of the server's own clock. */
   readonly storeClockMs?: () => number
 }
@@ -62,7 +65,7 @@ export async function openRedisLedger(options: RedisLedgerOptions): Promise<Redi
   const scripts = readScripts()
   const holdings = new Holdings(options.clock)
   const over = (channel: Channel): Runner => new Runner(channel, scripts, keys, { ...options, holdings })
-  const connection = await connectLedger(options, keys.meta, { scripts, holdings, over })
+  const connection = await connectLedger({ openClient: openIoredis, ...options }, keys.meta, { scripts, holdings, over })
   const runner = over(connection)
   const reserves = new GroupCommit(
     (moves: readonly ReserveMove[]) => runner.runBatch('reserve', moves, batch => encodeReserves(keys, batch)),

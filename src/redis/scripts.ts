@@ -60,8 +60,15 @@ const LIMITS = {
 
 const lua = (name: string): string => readFileSync(join(import.meta.dirname, 'lua', `${name}.lua`), 'utf8')
 
-/** Reads and puts together every move: its first line (the flags), the bounds, what the moves share, and its own text. */
+let scripts: Readonly<Record<Move, Script>> | null = null
+
+/** Every move, read and put together once: its first line (the flags), the bounds, what the moves share, and its own text. */
 export function readScripts(): Readonly<Record<Move, Script>> {
+  scripts ??= putTogether()
+  return scripts
+}
+
+function putTogether(): Readonly<Record<Move, Script>> {
   const shared = sharedText()
   const entries = MOVES.map((move): [Move, Script] => {
     const own = lua(move)

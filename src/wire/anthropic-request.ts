@@ -43,8 +43,7 @@ export function openAnthropicReader(format: string, endpoint: string, told: Path
 
 /** The path's model is the one that is asked for. */
 function tell(draft: CallDraft, { model, streaming, regional }: PathTold): void {
-  const others = draft.models.filter(name => name !== model)
-  draft.models.splice(0, draft.models.length, model, ...others)
+  draft.askModel(model)
   draft.streaming ||= streaming
   draft.regional ||= regional
 }
@@ -63,7 +62,7 @@ function rootPlace(request: Request): Place {
     members: members({
       ...paramsMembers(draft, fields, tools),
       // A model to fall back to may come first in the body; the one asked for comes first in the call.
-      model: fields.word('model', model => draft.models.unshift(model)),
+      model: fields.word('model', model => draft.askModel(model)),
       max_tokens: fields.count('max_tokens', (bound, { start, end }) => {
         draft.bound(bound)
         request.bound = { start, end }

@@ -43,6 +43,12 @@ export class CallDraft {
     if (this.models.length <= NAMES_MAX && !this.models.includes(name)) this.models.push(name)
   }
 
+  /** The model that is asked for comes first, whatever was read before it. */
+  askModel(name: string): void {
+    const others = this.models.filter(other => other !== name)
+    this.models.splice(0, this.models.length, name, ...others)
+  }
+
   /** `size`: the image's own, where its payload tells it. */
   addMedia(part: Omit<MediaPart, keyof ImageSize>, size: ImageSize | null = null): void {
     if (this.media.length <= MEDIA_MAX) this.media.push({ ...part, width: size?.width ?? null, height: size?.height ?? null })

@@ -32,7 +32,7 @@ export function openGeminiReader(head: RequestHead, endpoint: string): CallReade
   // Vertex is told the tier by a header; the Gemini API by a field.
   draft.serviceTier = head.header('x-vertex-ai-llm-shared-request-type')?.toLowerCase().slice(0, 32) ?? null
   const complete = (): ReadResult => {
-    draft.models.unshift(googleMethod(head)?.model ?? '')
+    draft.askModel(googleMethod(head)?.model ?? '')
     return { kind: 'call', call: draft.call('gemini', endpoint, true), amend: ({ outputBound }) => bound.splices(outputBound) }
   }
   return openBodyReader({ ...request, root: rootPlace(request), complete })

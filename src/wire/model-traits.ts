@@ -3,11 +3,8 @@
 /** Models that search the web on every call (OpenAI `-search-preview`, `-search-api`, OpenRouter's `:online`). */
 export const searchesByItself = (model: string): boolean => /-search-(?:preview|api)\b|:online$/i.test(model)
 
-/** Groq's agents, which run tools and other models by themselves. */
-export const isServerAgent = (model: string): boolean => /(?:^|\/)compound(?:-|$)/i.test(model)
-
-/** OpenAI models from gpt-5.6 on bill writes to their cache, which they make without being asked. */
-export const writesCacheByItself = (model: string): boolean => /(?:^|\/)gpt-(?:5\.(?:[6-9]|\d{2})|[6-9]|[12]\d)(?!\d)/i.test(model)
+/** Agents, which run tools and other models by themselves: Groq's, Perplexity's for research, xAI's of several. */
+export const isServerAgent = (model: string): boolean => /(?:^|\/)(?:compound(?:-|$)|sonar-deep-research|grok-.*multi-agent)/i.test(model)
 
 /** OpenAI's completion models, which stop after 16 tokens unless told otherwise; other servers have other defaults. */
 export const stopsAtSixteen = (model: string): boolean =>

@@ -25,7 +25,7 @@ function openEmbeddingsReader(endpoint: string): CallReader {
   const root: Place = {
     members: members({
       ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
-      model: fields.word('model', model => draft.models.unshift(model)),
+      model: fields.word('model', model => draft.askModel(model)),
       prompt: textsPlace(draft, fields, 'prompt'),
       input: textsPlace(draft, fields, 'input'),
     }),

@@ -43,7 +43,7 @@ function rootPlace(request: Request): Place {
     leave: ({ count }) => bound.closed(count),
     members: members({
       ...Object.fromEntries(NOT_READ.map(name => [name, NOT_PROMPT])),
-      model: fields.word('model', model => draft.models.unshift(model)),
+      model: fields.word('model', model => draft.askModel(model)),
       stream: fields.flag('stream', streaming => (draft.streaming = streaming)),
       messages: messagesPlace(request),
       tools: toolsPlace(draft),

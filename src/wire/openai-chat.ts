@@ -25,7 +25,7 @@ export const openAiChat: Format = {
         if (draft.outputBound !== null) draft.bound(asked.reasoning)
         for (const model of draft.models) {
           if (searchesByItself(model)) draft.addServerTool('web_search')
-          if (isServerAgent(model)) draft.addServerTool('compound')
+          if (isServerAgent(model)) draft.addServerTool(model.slice(0, 64))
         }
       },
       boundField: provider => boundField(head, provider),

@@ -3,7 +3,6 @@ import { CallDraft } from './call-draft.ts'
 import type { Amendment, CallReader, ReadResult } from './format.ts'
 import { openBodyReader } from './json-body.ts'
 import { members, type Place } from './json-place.ts'
-import { writesCacheByItself } from './model-traits.ts'
 import { OpenAiOffsets } from './openai-amend.ts'
 import { NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
@@ -52,7 +51,7 @@ function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: Open
     members: members(
       {
         model: fields.word('model', model => {
-          if (shape.pathModel === null) draft.models.unshift(model)
+          if (shape.pathModel === null) draft.askModel(model)
         }),
         stream: fields.flag('stream', streaming => (draft.streaming = streaming)),
         stream_options: offsets.streamOptions(fields, asked => (draft.usageAsked = asked)),
@@ -67,10 +66,9 @@ function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: Open
 
 function result(shape: OpenAiShape, request: OpenAiRequest): ReadResult {
   const { draft, fields, offsets } = request
-  if (shape.pathModel !== null) draft.models.unshift(shape.pathModel)
+  if (shape.pathModel !== null) draft.askModel(shape.pathModel)
   shape.complete?.(request)
   if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
-  if (shape.generates && draft.models.some(writesCacheByItself)) draft.marker('5m')
   const call = draft.call(shape.format, shape.endpoint, shape.generates)
   return {
     kind: 'call',

@@ -51,7 +51,7 @@ function openReader(head: RequestHead, endpoint: string): CallReader {
       if (endpoint === COMPACT) draft.takesBound = false
       for (const model of draft.models) {
         if (searchesByItself(model)) draft.addServerTool('web_search')
-        if (isServerAgent(model)) draft.addServerTool('compound')
+        if (isServerAgent(model)) draft.addServerTool(model.slice(0, 64))
       }
       const tools = [...draft.serverTools]
       const bounded = endpoint !== COMPACT && tools.length > 0 && tools.every(name => COUNTED_TOOL.test(name))

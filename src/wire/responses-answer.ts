@@ -5,6 +5,7 @@ import type { Usage } from '../core/usage.ts'
 import { members, type Place } from './json-place.ts'
 import { OpenAiUsageReport } from './openai-usage.ts'
 import { hidesReasoning } from './reasoning.ts'
+import { GeneratedImages } from './responses-images.ts'
 import { TextTally } from './text-tally.ts'
 
 /** Containers of code that are told apart; more are counted as one. */
@@ -30,8 +31,7 @@ export class ResponsesAnswer {
   #searchItems = 0n
   #fileSearches = 0n
   readonly #containers: Set<string> = new Set()
-  #imageInput = 0n
-  #imageOutput = 0n
+  readonly #images = new GeneratedImages()
 
   begin(): void {
     this.type = ''
@@ -87,6 +87,7 @@ export class ResponsesAnswer {
         service_tier: word(text => (this.#serviceTier = text)),
         usage: this.#report.place(() => (this.#reported = true)),
         tool_usage: this.#toolUsage(),
+        tools: this.#images.toolsPlace(),
         output: { items: this.#item(counted) },
       }),
     }
@@ -97,8 +98,7 @@ export class ResponsesAnswer {
     this.#searchItems = 0n
     this.#fileSearches = 0n
     this.#containers.clear()
-    this.#imageInput = 0n
-    this.#imageOutput = 0n
+    this.#images.begin()
   }
 
   #item(counted: boolean): Place {
@@ -152,12 +152,7 @@ export class ResponsesAnswer {
     return {
       members: members({
         web_search: { members: members({ num_requests: count(value => (this.#searches = value)) }) },
-        image_gen: {
-          members: members({
-            input_tokens: count(value => (this.#imageInput = value)),
-            output_tokens: count(value => (this.#imageOutput = value)),
-          }),
-        },
+        image_gen: this.#images.usagePlace(count),
       }),
     }
   }
@@ -169,8 +164,6 @@ export class ResponsesAnswer {
     if (searches > 0n) calls.set('web_search', searches)
     if (this.#fileSearches > 0n) calls.set('file_search', this.#fileSearches)
     if (this.#containers.size > 0) calls.set('code_interpreter', BigInt(this.#containers.size))
-    const { tokens } = usage
-    const inputImage = tokens.inputImage + this.#imageInput
-    return { ...usage, calls, tokens: { ...tokens, inputImage, outputImage: tokens.outputImage + this.#imageOutput } }
+    return this.#images.complete({ ...usage, calls })
   }
 }

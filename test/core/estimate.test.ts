@@ -103,17 +103,19 @@ const anyRates: fc.Arbitrary<Rates> = fc.record(
 const anyTiers: fc.Arbitrary<readonly Tier[]> = fc
   .tuple(anyRates, fc.array(fc.record({ aboveInputTokens: fc.bigInt(1n, 400_000n), rates: anyRates }), { maxLength: 2 }))
   .map(([rates, above]) => [{ aboveInputTokens: 0n, rates }, ...above.sort((a, b) => (a.aboveInputTokens < b.aboveInputTokens ? -1 : 1))])
+const anyServiceTiers = fc.tuple(anyTiers, anyTiers, anyTiers).map(
+  ([plain, flex, priority]): ReadonlyMap<string, readonly Tier[]> =>
+    new Map([
+      ['default', plain],
+      ['flex', flex],
+      ['priority', priority],
+    ]),
+)
 const anyPrice: fc.Arbitrary<Price> = fc.record({
   provider: fc.constantFrom('openai', 'anthropic', 'google', 'groq', ''),
   model: fc.constantFrom('gpt-4o', 'gpt-5.6', 'claude-opus-5-5', 'gemini-3.8-flash', 'llama-4', 'x'),
-  serviceTiers: fc.tuple(anyTiers, anyTiers, anyTiers).map(
-    ([plain, flex, priority]): ReadonlyMap<string, readonly Tier[]> =>
-      new Map([
-        ['default', plain],
-        ['flex', flex],
-        ['priority', priority],
-      ]),
-  ),
+  serviceTiers: anyServiceTiers,
+  regionalTiers: anyServiceTiers,
   perCall: fc.constantFrom(new Map([['web_search', picoUsd(10_000_000_000n)]]), new Map([[PER_REQUEST, picoUsd(5_000_000_000n)]])),
   maxOutputTokens: fc.option(fc.bigInt(1n, 200_000n)),
   contextWindow: fc.option(fc.bigInt(1_000n, 2_000_000n)),
@@ -136,6 +138,7 @@ const anyCall: fc.Arbitrary<Call> = fc.record({
   streaming: fc.boolean(),
   usageAsked: fc.boolean(),
   serviceTier: fc.constantFrom(null, 'auto', 'default', 'flex', 'priority', 'nobody-knows'),
+  regional: fc.boolean(),
   cacheWrite: fc.constantFrom('none', '5m', '1h'),
   background: fc.boolean(),
 })
@@ -162,7 +165,8 @@ function spread(call: Call, model: string, totals: { input: bigint; output: bigi
   const inputs: (keyof TokenCounts)[] = ['input', 'cacheRead']
   if (call.cacheWrite !== 'none' || model === 'gpt-5.6') inputs.push('cacheWrite5m')
   if (call.cacheWrite === '1h') inputs.push('cacheWrite1h')
-  if (has('audio', 'video')) inputs.push('inputAudio')
+  if (has('audio', 'video')) inputs.push('inputAudio', 'cacheReadAudio')
+  if (has('video')) inputs.push('inputVideo')
   if (has('image', 'video', 'document')) inputs.push('inputImage')
   const counts: Record<keyof TokenCounts, bigint> = { ...NO_TOKENS }
   const share = (kinds: readonly (keyof TokenCounts)[], total: bigint): void => {
@@ -174,7 +178,7 @@ function spread(call: Call, model: string, totals: { input: bigint; output: bigi
     }
   }
   share(inputs, totals.input)
-  share(['output', 'reasoning', 'outputAudio', 'outputImage'], totals.output)
+  share(['output', 'reasoning', 'outputAudio', 'outputImage', 'outputVideo'], totals.output)
   return counts
 }
 
@@ -184,7 +188,7 @@ describe('the key promise', () => {
       fc.property(
         anyInput,
         fc.record({ input: fc.nat(100), output: fc.nat(100) }),
-        fc.array(fc.nat(100), { minLength: 6, maxLength: 6 }),
+        fc.array(fc.nat(100), { minLength: 10, maxLength: 10 }),
         fc.boolean(),
         (given, percent, weights, granted) => {
           const outcome = estimateCall(given)
@@ -200,7 +204,7 @@ describe('the key promise', () => {
             expect(outputTotal(tokens)).toBe(totals.output)
             const asked =
               given.call.serviceTier === 'auto' || given.call.serviceTier === 'nobody-knows' ? 'priority' : given.call.serviceTier
-            const usage: Usage = usageOf(tokens, { serviceTier: granted ? asked : null })
+            const usage: Usage = usageOf(tokens, { serviceTier: granted ? asked : null, regional: given.call.regional ?? false })
             expect(costOf(usage, answered)).toBeLessThanOrEqual(outcome.estimate.cost as bigint)
           }
         },
@@ -406,6 +410,8 @@ describe('the cost', () => {
     expect(cost({ cacheWrite: '5m' })).toBe(128n * 3_125n)
     expect(cost({ cacheWrite: '1h' })).toBe(128n * 5_000n)
     expect(cost({}, 'gpt-5.6')).toBe(128n * 3_125n)
+    expect(cost({ models: ['openai/gpt-5.12-mini'] }, '(dearest)')).toBe(128n * 3_125n)
+    expect(cost({ models: ['gpt-5.5'] }, '(dearest)')).toBe(128n * 2_500n)
   })
 
   it('takes the service tier that was asked for, and the dearest for `auto` and unknown names', () => {

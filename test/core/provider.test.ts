@@ -1,7 +1,7 @@
 // What is known of providers by host and path, and the safe answer for those that are not known.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { billsOnAfterAbort, bodyMayBeAmended, providerOfHost, providerOfPath } from '../../src/core/provider.ts'
+import { billsOnAfterAbort, bodyMayBeAmended, providerAtHuggingFace, providerOfHost, providerOfPath } from '../../src/core/provider.ts'
 
 describe('providers', () => {
   it.each([
@@ -34,6 +34,17 @@ describe('providers', () => {
     ['/v1/chat/completions', null],
     ['/v1/threads/t/messages', null],
   ])('the path %s is of %s', (path, provider) => expect(providerOfPath(path)).toBe(provider))
+
+  it.each([
+    ['router.huggingface.co', '/nebius/v1/chat/completions', 'Qwen/Qwen3-32B', 'huggingface_nebius'],
+    ['Router.HuggingFace.co:443', '/v1/chat/completions', 'Qwen/Qwen3-32B:groq', 'huggingface_groq'],
+    ['router.huggingface.co', '/v1/chat/completions', 'Qwen/Qwen3-32B:fastest', null],
+    ['router.huggingface.co', '/v1/chat/completions', 'Qwen/Qwen3-32B', null],
+    ['router.huggingface.co', '/nobody/v1/chat/completions', 'x:nobody', null],
+    ['api.example.com', '/nebius/v1/chat/completions', 'x:groq', null],
+  ])('at %s%s, %s is answered by %s', (host, path, model, provider) => {
+    expect(providerAtHuggingFace(host, path, model)).toBe(provider)
+  })
 
   it('takes an unknown provider to bill on, and leaves its bodies alone', () => {
     expect([null, 'nobody', 'groq', 'google', 'aws'].map(billsOnAfterAbort)).toEqual([true, true, true, true, true])

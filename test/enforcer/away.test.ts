@@ -161,6 +161,8 @@ describe('an open answer', () => {
     const { holder, watch } = world.enforcer
     expect(await world.ledger.observe({ holder, progress: watch.take() })).toMatchObject({ kind: 'observed', observed: 1 })
     expect(watch.take()).toEqual([])
+    watch.lost()
+    expect(watch.take()).toHaveLength(1)
     for (let silentMs = 0; silentMs <= 16_000; silentMs += 4_000) {
       world.step(4_000)
       await world.ledger.sweep()

@@ -156,6 +156,48 @@ describe('the advice of another model', () => {
   })
 })
 
+describe('pictures in an answer', () => {
+  it('are settled at the price of the model that made them, which is not the one that answers', async () => {
+    const body = json({ model: 'gpt-5', input: 'Hi', max_output_tokens: 100, tools: [{ type: 'image_generation' }] })
+    const answer = (tools: unknown[]) => ({
+      object: 'response',
+      status: 'completed',
+      model: 'gpt-5-2025-08-07',
+      output: [],
+      tools,
+      usage: { input_tokens: 2_000, output_tokens: 100, total_tokens: 2_100 },
+      tool_usage: { image_gen: { input_tokens: 120, input_tokens_details: { text_tokens: 20 }, output_tokens: 1_056 } },
+    })
+    const own = 2_000n * 1_250n + 100n * 10_000n
+    const named = await charged({ path: '/v1/responses', body }, answer([{ type: 'image_generation', model: 'gpt-image-1.5' }]))
+    expect(named.spent).toBe(own + 20n * 5_000n + 100n * 8_000n + 1_056n * 32_000n)
+    const unnamed = await charged({ path: '/v1/responses', body }, answer([]))
+    expect(unnamed.spent).toBe(own + 20n * 5_000n + 100n * 10_000n + 1_056n * 40_000n)
+  })
+})
+
+describe('an agent of Groq’s', () => {
+  it('is settled at the prices of the models that it asked, and for the tools that it ran', async () => {
+    const world = await openWorld(POLICY.replace('{onServerTools: Reserve}', '{onServerTools: Reserve, onUnknownModel: DearestOfProvider}'))
+    const body = json({ model: 'groq/compound', max_tokens: 100, messages: [{ role: 'user', content: 'Hi' }] })
+    const exchange = await ask(world, { path: '/openai/v1/chat/completions', authority: 'api.groq.com', body })
+    if (typeof exchange === 'string') throw new Error(exchange)
+    const usage = { prompt_tokens: 14_000, completion_tokens: 190, total_tokens: 14_190 }
+    const models = [
+      { model: 'openai/gpt-oss-120b', usage: { prompt_tokens: 9_000, completion_tokens: 150, total_tokens: 9_150 } },
+      { model: 'llama-3.3-70b-versatile', usage: { prompt_tokens: 5_000, completion_tokens: 40, total_tokens: 5_040 } },
+    ]
+    const message = { content: 'Hello', executed_tools: [{ index: 0, type: 'search' }] }
+    exchange.responseHeaders(response())
+    exchange.responseBody(json({ model: 'groq/compound', choices: [{ message }], usage, usage_breakdown: { models } }), true)
+    await world.settled()
+    const { spent, suspense } = await world.balance('money')
+    // USD 0.15 and 0.60 a million, 0.59 and 0.79; USD 35 a thousand searches.
+    expect(spent).toBe(9_000n * 150n + 150n * 600n + 5_000n * 590n + 40n * 790n + 35_000_000n)
+    expect(suspense).toBe(0n)
+  })
+})
+
 describe('a region of choice', () => {
   const usage = (geo?: string) => ({ input_tokens: 1_000, output_tokens: 100, ...(geo === undefined ? {} : { inference_geo: geo }) })
   const message = (geo?: string, model = 'claude-sonnet-4-6'): Asked => ({

@@ -32,6 +32,8 @@ describe('find with a provider', () => {
     ['aws', 'amazon.nova-lite-v1:0:24k', 'aws: amazon.nova-lite-v1:0'],
     ['aws-bedrock-mantle', 'openai.gpt-5.6-luna', 'aws: regional.openai.gpt-5.6-luna'],
     ['openrouter', 'openai/gpt-4o:nitro', 'openrouter: openai/gpt-4o'],
+    ['huggingface_groq', 'openai/gpt-oss-120b:groq', 'huggingface_groq: openai/gpt-oss-120b'],
+    ['huggingface_nebius', 'Qwen/Qwen2.5-VL-72B-Instruct', 'huggingface_nebius: Qwen/Qwen2.5-VL-72B-Instruct'],
     ['fireworks', 'accounts/fireworks/models/gpt-oss-120b', 'fireworks: gpt-oss-120b'],
   ])('%s %s', (provider, model, entry) => {
     expect(matched(provider, model)).toBe(entry)

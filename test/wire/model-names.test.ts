@@ -1,6 +1,6 @@
-// What model names tell: hidden reasoning, searches, agents, cache writes, the older default bound.
+// What model names tell: hidden reasoning, searches, agents, the older default bound.
 import { describe, expect, it } from 'vitest'
-import { isServerAgent, searchesByItself, stopsAtSixteen, writesCacheByItself } from '../../src/wire/model-traits.ts'
+import { isServerAgent, searchesByItself, stopsAtSixteen } from '../../src/wire/model-traits.ts'
 import { hidesReasoning } from '../../src/wire/reasoning.ts'
 
 describe('hidesReasoning', () => {
@@ -40,20 +40,13 @@ describe('hidesReasoning', () => {
   ])('%s does not', model => expect(hidesReasoning(model)).toBe(false))
 })
 
-it('searching, agents, caches, sixteen tokens', () => {
+it('searching, agents, sixteen tokens', () => {
   expect(
     ['gpt-4o-search-preview-2025-03-11', 'gpt-5-search-api', 'openai/gpt-4o:online', 'gpt-4o', 'research-preview'].map(searchesByItself),
   ).toEqual([true, true, true, false, false])
-  expect(['groq/compound', 'compound-beta-mini', 'compound', 'compounded'].map(isServerAgent)).toEqual([true, true, true, false])
-  expect(['gpt-5.6', 'openai/gpt-5.12-mini', 'gpt-6', 'gpt-5.5', 'gpt-5', 'gpt-4o', 'gpt-35-turbo'].map(writesCacheByItself)).toEqual([
-    true,
-    true,
-    true,
-    false,
-    false,
-    false,
-    false,
-  ])
+  const agents = ['groq/compound', 'compound-beta-mini', 'compound', 'perplexity/sonar-deep-research', 'grok-4.20-multi-agent']
+  expect(agents.every(isServerAgent)).toBe(true)
+  expect(['compounded', 'sonar-pro', 'grok-4', 'o3-deep-research'].some(isServerAgent)).toBe(false)
   expect(['davinci-002', 'gpt-3.5-turbo-instruct-0914', 'meta-llama/Llama-3', 'gpt-4'].map(stopsAtSixteen)).toEqual([
     true,
     true,
