@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube chaos check bench mutants clean
+.PHONY: help setup demo test test-kube chaos check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -16,6 +16,8 @@ help:
 	@echo '             needs Go 1.26 or newer, or KUBEBUILDER_ASSETS=FOLDER with kube-apiserver, etcd and kubectl'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
+	@echo 'make simulate   whole replicas on a simulated machine, network and store, 20,000 seeds of trouble (SEEDS=N for others);'
+	@echo '             SEED=N shows one run, or with SEEDS where to begin'
 	@echo 'make mutants plants hand-made faults in the ledger, one by one, and shows that the tests find each'
 	@echo '             (make mutants MUTANT=lua/settle for some of them)'
 	@echo 'make bench   Envoy alone, with a bare ext_proc echo, and with Purser, side by side'
@@ -59,6 +61,9 @@ bench: setup
 chaos: setup
 	@mkdir -p $(reports)
 	@$(run) test -- --config vitest.chaos.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/chaos.json
+
+simulate: node_modules-of-lock
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; SEED='$(SEED)' SEEDS='$(SEEDS)' exec node test/simulation/simulate.ts
 
 mutants: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node test/mutants/run.ts $(MUTANT)

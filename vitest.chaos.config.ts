@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/chaos/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
     fileParallelism: false,
+    // They measure a machine that is not theirs alone: what fails twice is ours.
+    retry: 1,
     testTimeout: 180_000,
     hookTimeout: 90_000,
     teardownTimeout: 30_000,

@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-// The quick suites: everything that needs no other process. `vitest.e2e.config.ts` holds the rest.
+// The quick suites: everything that needs no other process; the other configurations hold the rest.
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**', 'test/redis/**', 'test/kube/**', 'node_modules/**'],
+    exclude: ['test/chaos/**', 'test/e2e/**', 'test/redis/**', 'test/kube/**', 'node_modules/**'],
     setupFiles: ['test/setup.ts'],
     testTimeout: 30_000,
     // Ledgers in threads of their own start by the hundred: compiled once, each starts in half the time.

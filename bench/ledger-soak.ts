@@ -73,7 +73,7 @@ async function hour(ledger: Ledger): Promise<void> {
     await ledger.beat(HOLDER)
     clock.advance(HOUR / steps)
     for (;;) {
-      const swept = await ledger.sweep()
+      const swept = await answered(() => ledger.sweep())
       if (swept.kind !== 'swept') throw new Error(`a sweep was ${swept.kind}`)
       if (!swept.more) break
     }

@@ -11,6 +11,8 @@ import { loadScripts, type Move, readFence, type Script } from './scripts.ts'
 export interface LedgerState {
   readonly recovery: Recovery
   readonly isRecovering: boolean
+  /** The server's, new with each of its lives. */
+  readonly runId: string
 }
 
 /** Brings the scripts to a server, after whatever has to come before; null where it may be used. `name` says which it is, without a password. */
@@ -27,7 +29,7 @@ export interface FenceParts {
 
 export function fence(parts: FenceParts): PassFence {
   const { scripts, holdings } = parts
-  return async (name, { recovery: latest, isRecovering }, send) => {
+  return async (name, { recovery: latest, isRecovering, runId }, send) => {
     const { epoch } = latest
     const present = await send('SCRIPT', ['EXISTS', readFence(epoch).sha])
     if (present.kind !== 'reply') return unfit(name, present)
@@ -49,7 +51,7 @@ export function fence(parts: FenceParts): PassFence {
     }
     const failed = await load([scripts.recover, scripts.report])
     if (failed !== null) return wait(failed)
-    const recovered = await recover(epoch, recovery)
+    const recovered = await recover({ epoch, isOn: isRecovering, runId }, recovery)
     return recovered.kind === 'recovered' ? null : wait(`${name} is not recovered: ${recovered.why}`)
   }
 }

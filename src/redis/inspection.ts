@@ -17,7 +17,8 @@ export function inspection(address: RedisAddress, meta: string, passFence: PassF
   return async (send, nodes) => {
     const server = await send('INFO', [])
     if (server.kind !== 'reply') return refused(name, server)
-    const fitness = judge(name, address.kind, infoFields(String(server.value)))
+    const fields = infoFields(String(server.value))
+    const fitness = judge(name, address.kind, fields)
     if (fitness.kind === 'unfit') return fitness
     if (address.kind === 'cluster') {
       const slots = await send('CLUSTER', ['SLOTS'])
@@ -29,7 +30,7 @@ export function inspection(address: RedisAddress, meta: string, passFence: PassF
     if (stored.kind !== 'reply') return refused(name, stored)
     const [schema, epoch, mode, was, began] = stored.value as (string | null)[]
     const recovery = { epoch: epoch ?? '0', was: was ?? '0', began: Number(began ?? 0) }
-    const state = { recovery, isRecovering: mode === 'recovering' }
+    const state = { recovery, isRecovering: mode === 'recovering', runId: fields.get('run_id') ?? '' }
     return judgeLayout(name, schema ?? null) ?? (await passFence(name, state, send)) ?? (await markLayout(name, meta, schema ?? null, send))
   }
 }

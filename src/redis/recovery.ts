@@ -3,12 +3,13 @@ import { parseBudgetKey } from '../core/budget.ts'
 import { RECOVER_POLL_MS } from '../limits.ts'
 import type { Telemetry, Timer } from '../ports.ts'
 import { asRow } from './decode.ts'
-import { encodeRelease, encodeSettles } from './encode.ts'
-import type { Closing, Holdings, Lost, Recovery } from './holdings.ts'
-import { balanceName, parseBalanceName } from './keys.ts'
+import { encodeSettles } from './encode.ts'
+import type { Holdings, Lost, Recovery } from './holdings.ts'
+import { parseBalanceName } from './keys.ts'
 import { reassert } from './progress.ts'
 import { read } from './reading.ts'
 import type { Runner } from './runner.ts'
+import { release } from './two-steps.ts'
 
 /** What came of it: `why` it has to be tried again, or null. */
 export type Recovered = { readonly kind: 'recovered'; readonly epoch: string } | { readonly kind: 'again'; readonly why: string }
@@ -26,12 +27,15 @@ export interface RecoveryParts {
 const SETTLES_AT_ONCE = 8
 
 /** Begins recovery, or joins it; tells what is held, and waits until every living holder has, for {@link RECOVER_MS} at most. */
-export async function recover(epoch: string, parts: RecoveryParts): Promise<Recovered> {
+export async function recover(
+  { epoch, isOn, runId }: { readonly epoch: string; readonly isOn: boolean; readonly runId: string },
+  parts: RecoveryParts,
+): Promise<Recovered> {
   const { runner, holdings } = parts
-  const began = await row(runner, 'recover', [epoch])
+  const began = await row(runner, 'recover', [epoch, isOn ? 'join' : 'begin', runId])
   if (typeof began === 'string') return again(began)
   const [kind, , newEpoch = '', was = '', seq = ''] = began
-  if (kind !== 'recovering') return again(kind === 'moved' ? 'another recovery was in between' : 'the clocks are too far apart')
+  if (kind !== 'recovering') return again(kind === 'moved' ? 'the recovery of another was in between' : 'the clocks are too far apart')
   const recovery: Recovery = { epoch: newEpoch, was, began: Number(seq) }
   // The fence comes with the scripts: reserves are refused as long as the recovery is on, whoever calls.
   const failed = await parts.bring(newEpoch)
@@ -74,14 +78,10 @@ async function tell(runner: Runner, { open, closed }: Lost): Promise<number | nu
     }
   }
   for (const each of closed) {
-    if (each.kind === 'release' && !(await releaseAgain(runner, each))) return null
+    const released = each.kind === 'release' ? await release(runner, each.move) : null
+    if (released?.kind === 'unavailable' || released?.kind === 'clock-skew') return null
   }
   return missing
-}
-
-async function releaseAgain(runner: Runner, { move }: Extract<Closing, { kind: 'release' }>): Promise<boolean> {
-  const names = move.lines.map(line => balanceName(line.key, line.window))
-  return (await runner.run('release', encodeRelease(runner.keys, move, names))).kind === 'reply'
 }
 
 interface Found {

@@ -1,6 +1,7 @@
 // Runs the ledger's scripts: the keys and arguments that all of them have, scripts that the server forgot, errors that it answers.
 import { assert } from '../core/assert.ts'
-import type { Clock } from '../ports.ts'
+import { LEDGER_TIMEOUT_MS } from '../limits.ts'
+import type { Clock, Timer } from '../ports.ts'
 import type { Connection, Reply } from './connection.ts'
 import { asRow } from './decode.ts'
 import type { ScriptCall } from './encode.ts'
@@ -19,6 +20,7 @@ export type Channel = Pick<Connection, 'send' | 'sendOnce' | 'stalled' | 'reinsp
 export interface RunnerOptions {
   readonly holdings: Holdings
   readonly clock: Clock
+  readonly timer: Timer
   readonly streamMax: number
   readonly storeClockMs?: () => number
   /** How many replicas must have a reservation before it counts; none unless told. */
@@ -31,6 +33,7 @@ export class Runner {
   readonly #connection: Channel
   readonly #scripts: Readonly<Record<Move, Script>>
   readonly #clock: Clock
+  readonly #timer: Timer
   readonly #streamMax: number
   readonly #storeClockMs: (() => number) | null
   readonly #guard: Guard | null
@@ -41,6 +44,7 @@ export class Runner {
     this.keys = keys
     this.holdings = options.holdings
     this.#clock = options.clock
+    this.#timer = options.timer
     this.#streamMax = options.streamMax
     this.#storeClockMs = options.storeClockMs ?? null
     this.#guard = options.guarded === undefined || options.guarded === 0 ? null : new Guard(options.guarded, options.clock)
@@ -75,7 +79,9 @@ export class Runner {
   async runOnce(move: Move, call: ScriptCall): Promise<Ran | { readonly kind: 'timeout' }> {
     let reply = await this.#evaluate(move, call)
     if (reply.kind === 'error' && reply.message.startsWith('NOSCRIPT')) {
-      await this.#connection.reinspect()
+      // A recovery may take longer than a call can wait; while it is on, the move is refused.
+      const late = new Promise<void>(resolve => this.#timer.after(LEDGER_TIMEOUT_MS, resolve))
+      await Promise.race([this.#connection.reinspect(), late])
       reply = await this.#evaluate(move, call)
     }
     return reply.kind === 'error' ? { kind: 'unavailable', why: `Redis refused the move ${move}: ${reply.message}` } : reply

@@ -32,7 +32,10 @@ async function knowingLines<T extends { readonly kind: string }>(
   for (let tries = 1; tries <= TRIES; tries++) {
     const reply = await runner.run(move, encode(known))
     if (reply.kind !== 'reply') return reply
-    const outcome = decode(asRow(reply.value))
+    const row = asRow(reply.value)
+    const [, , seq, epoch] = row
+    if (seq !== undefined && epoch !== undefined) runner.stands(Number(seq), epoch)
+    const outcome = decode(row)
     if (!isChanged(outcome)) return outcome as Exclude<T, Changed>
     known = parseLinesText(outcome.lines).map(line => balanceName(line.key, line.window))
   }

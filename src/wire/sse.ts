@@ -60,12 +60,6 @@ export class SseParser {
         while (at + 1 < piece.length && (piece[at + 1] as number) > CR) at++
         continue
       }
-      const blank = at === from && this.#isFresh ? blankLines(piece, at) : at
-      if (blank > at) {
-        from = this.#block(piece, from, blank)
-        at = blank - 1
-        continue
-      }
       if (this.#afterCr) {
         this.#afterCr = false
         if (byte === LF) {
@@ -73,6 +67,12 @@ export class SseParser {
           continue
         }
         if (this.#crEnds) from = this.#block(piece, from, at)
+      }
+      const blank = at === from && this.#isFresh ? blankLines(piece, at) : at
+      if (blank > at) {
+        from = this.#block(piece, from, blank)
+        at = blank - 1
+        continue
       }
       if (byte !== LF && byte !== CR) {
         this.#lineBegins(this.#heldLength + at - from)
@@ -95,9 +95,9 @@ export class SseParser {
     this.#line.start = at
   }
 
-  /** Whether the open block has no bytes yet, and no line before it waits for its end. */
+  /** Whether the open block has no bytes yet. */
   get #isFresh(): boolean {
-    return this.#heldLength === 0 && !this.#skipping && !this.#afterCr
+    return this.#heldLength === 0 && !this.#skipping
   }
 
   /** The stream is whole: what is held is its last block. */

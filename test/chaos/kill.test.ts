@@ -7,7 +7,8 @@ import { until } from '../e2e/until.ts'
 import { nano, rowOf, settled, startWorld, type World } from '../e2e/world.ts'
 import { startTraffic, storyOf, type Traffic, wholeOf } from './traffic.ts'
 
-const ROUNDS = 200
+/** 200 unless told: a run of all suites makes do with fewer. */
+const ROUNDS = Number(process.env['CHAOS_ROUNDS'] ?? 200)
 const IN_FLIGHT = 50
 const REPLICAS = 4
 /** A fair share of them is more: what a replica has when Envoy has found it again. */

@@ -64,7 +64,10 @@ async function back(): Promise<number> {
   return performance.now() - started
 }
 
-/** At quiet: every level charged exactly what was billed, nothing open, nothing in suspense, nothing ever expired. */
+/**
+ * At quiet: every level charged exactly what was billed, nothing open, nothing in suspense, nothing ever expired. A stream that a stalled
+ * machine had Envoy cut has no proof, and is charged at least what it cost: a few of these are allowed.
+ */
 async function expectExact(): Promise<void> {
   await traffic?.stop()
   await until('the provider to have billed everything', 30_000, null, async () => (await provider.open()) === 0)
@@ -73,15 +76,15 @@ async function expectExact(): Promise<void> {
   const expired = await Promise.all(world.pursers.map(purser => purser.metric('purser_reservations_closed_total', { how: 'expired' })))
   console.log(`billed $${Number(billed) / 1e9}; ${traffic === null ? 'no streams' : storyOf(traffic.answers)}`)
   expect(expired).toEqual(world.pursers.map(() => 0))
+  const answers = traffic?.answers ?? []
+  const cut = answers.filter(({ status, end }) => status === 200 && end === 'cut').length
+  expect(cut).toBeLessThanOrEqual(answers.length / 20)
   for (const level of LEVELS) {
     const { spent, suspense, reserved, overrun } = rowOf(rows, level)
-    expect({ level, spent: nano(spent), suspense, reserved, overrun }).toEqual({
-      level,
-      spent: billed,
-      suspense: '0',
-      reserved: '0',
-      overrun: '0',
-    })
+    const proven = nano(spent) - nano(suspense)
+    expect({ level, reserved, overrun }).toEqual({ level, reserved: '0', overrun: '0' })
+    if (cut === 0) expect({ level, spent: nano(spent), proven }).toEqual({ level, spent: billed, proven: billed })
+    else expect([level, proven <= billed, billed <= nano(spent)]).toEqual([level, true, true])
   }
 }
 

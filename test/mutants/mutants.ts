@@ -130,7 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
   lua('adjust.lua', 'adjusts twice', 'record.adjust == adjustId', 'false'),
   lua('reassert.lua', 'opens again what is known', 'if readRecord(asserted.key) then', 'if false then'),
   recovery('lua/reserve.lua', 'admits while the ledger recovers', "recovering and { 'recovering', nowText } or ", ''),
-  recovery('lua/report.lua', 'waits for no holder', 'if silent > 0 and now < tonumber(meta[2]) then', 'if false then'),
+  recovery('lua/report.lua', 'waits for no holder', 'if silent > 0 and left > 0 and left <= RECOVER_MS then', 'if false then'),
   recovery('fence.ts', 'takes every server for the one that it knows', "=== '1'\n", ">= '0'\n"),
   recovery(
     'holdings.ts',

@@ -101,7 +101,7 @@ describe('an inspection', () => {
       replies: { HMGET: { kind: 'reply', value: ['1', '7', 'recovering', '6', '1790000000000'] } },
     })
     expect(sent).toEqual(['INFO', 'HMGET', 'the fence', 'HSET'])
-    expect(state).toEqual({ recovery: { epoch: '7', was: '6', began: 1_790_000_000_000 }, isRecovering: true })
+    expect(state).toEqual({ recovery: { epoch: '7', was: '6', began: 1_790_000_000_000 }, isRecovering: true, runId: expect.any(String) })
   })
 
   it('ends at a fence that does not let it pass', async () => {

@@ -7,7 +7,7 @@ export interface Weather {
   /** How likely a message is the last of its connection: both ends are told, or with `deaf` of them neither is. */
   readonly breaks: number
   readonly deaf: number
-  /** How likely a message, and all behind it, is held back for up to `holdMs`; it arrives even where its connection is given up. */
+  /** How likely a message, and all behind it, is held back for about `holdMs`; it arrives even where its connection is given up. */
   readonly held: number
   readonly holdMs: number
   /** Usual time of one way, ms; one in ten messages takes up to ten times as long. */
@@ -54,7 +54,7 @@ export class Link {
     const { delayMs, held, holdMs } = this.weather
     if (this.isCut) return null
     const slow = this.#chance.happens(0.1) ? 10 : 1
-    const hold = this.#chance.happens(held) ? this.#chance.fraction() * holdMs : 0
+    const hold = this.#chance.happens(held) ? holdMs * (0.8 + 0.2 * this.#chance.fraction()) : 0
     const ms = delayMs * (0.5 + this.#chance.fraction()) * slow + hold
     if (hold > 0) this.busyUntilMs = Math.max(this.busyUntilMs, this.#machine.nowMs + ms)
     return { ms, isHeld: hold > 0 }

@@ -35,7 +35,7 @@ const TAIL_MS = 10_000
 
 export function planRun(seed: number): Plan {
   const chance = new Chance(seed)
-  const durationMs = Math.floor(chance.spread(8_000, 60_000))
+  const durationMs = chance.happens(0.4) ? chance.int(30_000, 70_000) : Math.floor(chance.spread(8_000, 30_000))
   const startMs = Date.parse(chance.pick(MOMENTS)) - Math.floor(chance.fraction() * durationMs)
   const fairMs = startMs + durationMs
   const replicas = chance.int(1, 3)

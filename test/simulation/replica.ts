@@ -35,7 +35,8 @@ export class Replica {
   readonly calls: Set<Call> = new Set()
   isReady = false
   isDraining = false
-  /** When its process ended, true time. */
+  /** When its process began and ended, true time. */
+  readonly startedMs: number
   endedMs: number = Number.POSITIVE_INFINITY
   /** It stopped with everything told to the ledger. */
   isEmpty = false
@@ -48,6 +49,7 @@ export class Replica {
 
   constructor(parts: ReplicaParts) {
     this.#machine = parts.machine
+    this.startedMs = parts.machine.nowMs
     this.#parts = parts
     this.process = parts.process
   }
@@ -98,7 +100,7 @@ export class Replica {
     await this.#keeper.started
     const page = await ledger.list({ prefix: '', cursor: '', count: 1_000 })
     if (page.kind === 'read') for (const { key } of page.value.budgets) partitions.seen(key)
-    this.isReady = true
+    this.isReady = !this.isDraining
   }
 
   /** SIGTERM: no new calls; after `seconds` whatever is open is settled as it stands, and the process ends when its outbox is empty. */

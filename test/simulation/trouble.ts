@@ -53,9 +53,9 @@ export function planTroubles(chance: Chance, kinds: readonly TroubleKind[], span
 }
 
 function someTrouble(chance: Chance, kind: TroubleKind, { startMs, durationMs, replicas }: Span, farOff: boolean): Trouble {
-  const atMs = startMs + 1_000 + Math.floor(chance.fraction() * (durationMs - 2_000))
+  const isLong = durationMs > 25_000 && chance.happens(0.4) // longer than a holder may be silent
+  const atMs = startMs + 1_000 + Math.floor(chance.fraction() * (isLong ? 5_000 : durationMs - 2_000))
   const leftMs = startMs + durationMs - atMs
-  const isLong = chance.happens(0.3) // longer than a holder may be silent
   const forMs = Math.min(leftMs, isLong ? chance.int(16_000, 30_000) : Math.floor(chance.spread(50, 10_000)))
   const replica = chance.int(0, replicas - 1)
   switch (kind) {
@@ -89,7 +89,7 @@ function someWeather(chance: Chance): Weather {
     breaks: chance.pick([0, 0.02, 0.1]),
     deaf: chance.pick([0, 0.5, 1]),
     held: chance.pick([0, 0.02, 0.1]),
-    holdMs: chance.pick([300, 2_000, 8_000, 90_000]),
+    holdMs: chance.pick([300, 2_000, 8_000, 75_000, 90_000]), // a tombstone is kept for 60 s
     delayMs: chance.spread(0.3, 30),
   }
 }

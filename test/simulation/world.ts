@@ -4,7 +4,7 @@ import { Call } from './call.ts'
 import { FarBackend } from './far-backend.ts'
 import { FAIR, Link } from './link.ts'
 import { Machine } from './machine.ts'
-import { judge, judgePromotion } from './oracle/judge.ts'
+import { judge, judgeTakeover } from './oracle/judge.ts'
 import type { Plan } from './plan.ts'
 import { Process } from './process.ts'
 import { RedisBackend } from './redis/backend.ts'
@@ -43,7 +43,7 @@ export class World {
     this.backend =
       redis === null
         ? new FarBackend(machine, this.links, storeOffMs)
-        : new RedisBackend(machine, chance.fork(), this.links, redis, storeOffMs, (old, promoted) => judgePromotion(this, old, promoted))
+        : new RedisBackend(machine, chance.fork(), this.links, redis, storeOffMs, (old, now) => judgeTakeover(this, old, now))
   }
 
   async run(): Promise<void> {

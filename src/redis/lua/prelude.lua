@@ -5,7 +5,8 @@
 --
 -- The layout, of which keys.ts has the names. What is cut at spaces and line ends holds none; '-' stands for an empty word.
 -- meta     hash: schema, epoch, mark (store time of the last mutation), resumed, seq, contested, exported (absent: no exporter); of recovery
---          mode, until, living, was and began (the epoch and the last seq before it), silent.
+--          mode, until, living, was and began (the epoch and the last seq before it), silent,
+--          server (its run id).
 -- reports  hash: of each holder that took part in the last recovery the last seq that it had seen.
 -- balance  hash: lim avl rsv spt sus ovr, version 'created generation grant', at (last presented); sliding: lo hi (first and last
 --          bucket), and of bucket N r:N s:N u:N.
@@ -23,7 +24,7 @@ local META, HOLDERS, DEADLINES, HELD, CLOSED, DUE, INDEX, IDS, ENTRIES =
 local FIRST_OWN_KEY = 10
 local BALANCE = string.sub(META, 1, -5) .. 'b:' -- meta's key is '{tag}:meta', a balance's '{tag}:b:' and its name
 local call = redis.call
-local mark, resumed, seq, exported, epoch, recovering, now, nowText
+local mark, resumed, seq, exported, epoch, recovering, clock, now, nowText
 
 local function int(number)
   return string.format('%.0f', number)
@@ -89,7 +90,7 @@ local function openStep()
   mark, resumed, seq = tonumber(meta[1] or '0'), tonumber(meta[2] or '0'), tonumber(meta[3] or '0')
   exported = tonumber(meta[4] or nil)
   epoch, recovering = meta[5] or '0', meta[6] == 'recovering'
-  local clock = tonumber(ARGV[2])
+  clock = tonumber(ARGV[2])
   if clock == nil then
     local time = call('TIME')
     clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

@@ -2,7 +2,8 @@
 -- Gives all of a reservation back: proof that nothing was sent. An id not seen leaves a tombstone, so that its reserve is not admitted.
 -- KEYS from 10: the record, then the balances of its lines.
 -- ARGV from 4: id, holder, how.
--- Answers 'released' | 'already-released' | 'already-settled' | 'settled-late' | 'tombstoned' | 'clock-skew' now;
+-- Answers 'released' | 'already-released' | 'already-settled' | 'settled-late' | 'tombstoned' | 'clock-skew' now, and
+-- where it wrote, seq and epoch;
 -- 'changed' and the record's lines, where their balances were not among the keys: nothing was written.
 local id, holder, how = ARGV[4], ARGV[5], ARGV[6]
 if not openStep() then
@@ -15,7 +16,7 @@ if not record then
   record.lines = {}
   replace(id, record, 'tombstone', {}, 'tombstoned', how, {})
   closeStep()
-  return { 'tombstoned', nowText }
+  return { 'tombstoned', nowText, int(seq), epoch }
 end
 local was = record.state
 if was == 'released' then
@@ -41,4 +42,4 @@ else
   replace(id, record, 'settled-proven', charged, what, how, charged)
 end
 closeStep()
-return { what, nowText }
+return { what, nowText, int(seq), epoch }

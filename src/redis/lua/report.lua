@@ -15,7 +15,9 @@ if recovering then
   for _, holder in ipairs(call('ZRANGEBYSCORE', HOLDERS, meta[1], '+inf')) do
     silent = silent + 1 - call('HEXISTS', reports, holder)
   end
-  if silent > 0 and now < tonumber(meta[2]) then
+  -- By the clock as it goes: store time may stand still for a while, where a clock ran ahead before.
+  local left = tonumber(meta[2]) - clock
+  if silent > 0 and left > 0 and left <= RECOVER_MS then
     return { 'waiting', nowText }
   end
   meta[3] = int(silent)

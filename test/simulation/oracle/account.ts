@@ -31,7 +31,7 @@ export class Account {
   overrun = 0n
   /** The most that ever was its limit. */
   limitMax = 0n
-  /** Money or counts that came in by one of the named exceptions. */
+  /** What came in by one of the named exceptions. */
   excused = 0n
 
   constructor(name: string, window: Window) {

@@ -45,6 +45,8 @@ const EXCEPTIONS: ReadonlySet<string> = new Set([
 export class Book {
   readonly records: Map<string, BookRecord> = new Map()
   readonly accounts: Map<string, Account> = new Map()
+  /** Open reservations that were lost with the server before this one, and are to be told again before anything is admitted. */
+  readonly owed: Map<string, BookRecord> = new Map()
   /** How often each kind of outcome and entry was seen. */
   readonly seen: Map<string, number> = new Map()
   readonly pulse: Pulse
@@ -127,6 +129,7 @@ export class Book {
       for (const line of entry.lines) this.#hold(entry, line)
       return
     }
+    this.owed.delete(entry.id)
     const before = this.records.get(entry.id) ?? null
     const after = this.#after(asked, entry, before)
     if (after === null) return
@@ -212,6 +215,19 @@ export class Book {
       if (hard && amount > 0n && balance.available < 0n) this.#fail(`NEVER OVER: a reserve left ${key} at ${balance.available}`)
       if (window.kind === 'calendar' && (entry.storeMs < window.startMs || entry.storeMs >= window.endMs))
         this.#fail(`a reserve in a window of ${key} that is not now`)
+    }
+    if (this.owed.size > 0) this.#owes(entry)
+  }
+
+  /** Never over, with what is held and was lost. A sliding window may have left it behind meanwhile. */
+  #owes({ lines }: Entry): void {
+    for (const line of lines) {
+      if (!line.hard || line.amount === 0n || line.window.kind === 'sliding') continue
+      const name = accountName(line)
+      let owed = 0n
+      for (const record of this.owed.values()) for (const one of record.lines) if (one.account === name) owed += one.amount
+      if (line.balance.available < owed)
+        this.#fail(`NEVER OVER: a reserve left ${line.key} ${line.balance.available}, and ${owed} was lost`)
     }
   }
 

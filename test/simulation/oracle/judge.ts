@@ -1,8 +1,9 @@
 // The last account: when all is quiet, every call was charged what it did cost, nothing is open, and no budget was spent over.
 
 import { parseBudgetKey, type Unit } from '../../../src/core/budget.ts'
-import { HOLDER_STALE_MS } from '../../../src/limits.ts'
+import { HELD_CLOSED_MS, HOLDER_STALE_MS } from '../../../src/limits.ts'
 import type { Call } from '../call.ts'
+import type { TroubleKind } from '../trouble.ts'
 import type { World } from '../world.ts'
 import type { Book, BookLine, BookRecord } from './book.ts'
 
@@ -16,7 +17,7 @@ export function judge(world: World): void {
     admitted.add(call.id)
     const record = records.get(call.id)
     if (record !== undefined) judgeCharge(world, call, record)
-    else if (call.replica?.process.isAlive === true && call.expects !== 'nothing')
+    else if (call.replica?.process.isAlive === true && call.expects !== 'nothing' && !isOutlived(world, call))
       machine.fail(`${call.name} was admitted, and the ledger knows nothing of it`)
   }
   for (const record of records.values()) {
@@ -31,6 +32,10 @@ export function judge(world: World): void {
     if (replica.pending > 0) machine.fail(`${replica.name} still has ${replica.pending} settlements to send`)
   }
 }
+
+/** What was settled is kept for a minute to be told again; whoever was kept from a store that lost it for longer has nothing left to tell. */
+const isOutlived = ({ backend, plan }: World, { id, verdictMs }: Call): boolean =>
+  id !== null && backend.lost.has(id) && plan.fairMs - verdictMs > HELD_CLOSED_MS
 
 /** With the ledger in reach every call gets a verdict of the ledger. */
 function judgeVerdict(world: World, call: Call): void {
@@ -85,6 +90,12 @@ function judgeSwept(world: World): void {
   }
 }
 
+const CLEAN: readonly TroubleKind[] = ['failover', 'store down', 'scripts lost', 'replica parted']
+
+/** Where servers only die and others take over, whoever holds something says so before anything else is admitted. */
+const isClean = (world: World): boolean =>
+  world.plan.troubles.every(trouble => CLEAN.includes(trouble.kind) && !('isOldAlive' in trouble && trouble.isOldAlive))
+
 /** The providers' own bills, summed up: no budget was spent beyond the most that ever was its limit, but by what is excused. */
 function judgeBudgets(world: World): void {
   const { records, accounts } = world.backend.book
@@ -93,7 +104,9 @@ function judgeBudgets(world: World): void {
   for (const call of world.calls) {
     const record = call.id === null ? undefined : records.get(call.id)
     for (const line of record?.lines ?? []) {
-      if (line.hard) billed.set(line.account, (billed.get(line.account) ?? 0n) + amountOf(lineOf(line).unit, call))
+      if (!line.hard || record === undefined) continue
+      const amount = isByObservation(world, record) ? line.charged : amountOf(lineOf(line).unit, call)
+      billed.set(line.account, (billed.get(line.account) ?? 0n) + amount)
     }
   }
   for (const [name, sum] of billed) {
@@ -103,11 +116,14 @@ function judgeBudgets(world: World): void {
   }
 }
 
+/** Whether it may have been charged by what was observed of it, and so below its bill. */
+const isByObservation = (world: World, record: BookRecord): boolean =>
+  (record.state === 'expired' || record.raised) &&
+  world.plan.versions.some(({ parts }) => parts.policies.some(one => one.reservation.onExpiry === 'Observed'))
+
 /** What expired may have been charged by what was observed: then only the input is sure. */
 function atLeast(world: World, record: BookRecord, unit: Unit, billed: bigint): bigint {
-  const wasLost = record.state === 'expired' || record.raised
-  const isObserved = world.plan.versions.some(({ parts }) => parts.policies.some(one => one.reservation.onExpiry === 'Observed'))
-  if (!wasLost || !isObserved) return billed
+  if (!isByObservation(world, record)) return billed
   return unit === 'InputTokens' || unit === 'Requests' ? billed : 0n
 }
 
@@ -127,18 +143,28 @@ function judgeReports(world: World): void {
   const missing = calls.find(
     ({ id, bill }) => id !== null && bill.cost > 0n && backend.lost.get(id) === true && !backend.book.records.has(id),
   )
-  if (missing === undefined) return
+  // It takes somebody who saw it come and go.
+  const isSeen = world.replicas.some(one => one.process.isAlive && missing !== undefined && one.startedMs < missing.askedMs)
+  if (missing === undefined || !isSeen) return
   const isSaid = backend.reports.some(told => Number(told['silentHolders']) + Number(told['entriesLost']) > 0)
   if (!isSaid) machine.fail(`${missing.name} is lost for good, and no recovery said that anything may be`)
 }
 
-/** Guarded, a reserve that led to an admission is on the replica: whatever takes over has it. Processes that admit by themselves do not wait. */
-export function judgePromotion(world: World, old: Book, promoted: Book): void {
-  if (world.plan.versions.some(({ parts }) => parts.policies.some(policy => policy.onLedgerUnavailable === 'Allow'))) return
+/**
+ * A server took the place of another. What it has not, and a process that lives holds, is owed to it: no reserve may be accepted on top of
+ * that. Guarded, there is nothing of the kind after a promotion. Processes that admit by themselves wait for neither.
+ */
+export function judgeTakeover(world: World, old: Book, now: Book): void {
+  const { versions, redis, troubles } = world.plan
+  if (versions.some(({ parts }) => parts.policies.some(policy => policy.onLedgerUnavailable === 'Allow'))) return
+  for (const [id, record] of old.owed) if (!now.records.has(id)) now.owed.set(id, record)
+  const restarts = troubles.some(({ kind }) => kind === 'store down')
   for (const call of world.calls) {
-    if (call.id === null || call.verdict !== 'admitted' || promoted.records.has(call.id)) continue
-    if (old.records.get(call.id)?.openedBy === 'reserved')
+    const record = call.id === null ? undefined : old.records.get(call.id)
+    if (record === undefined || call.verdict !== 'admitted' || now.records.has(record.id)) continue
+    if (redis?.isGuarded === true && !restarts && record.openedBy === 'reserved')
       world.machine.fail(`${call.name} was admitted, and the replica has no word of it`)
+    if (isClean(world) && record.state === 'open' && call.replica?.process.isAlive === true) now.owed.set(record.id, record)
   }
 }
 
@@ -146,7 +172,9 @@ export function judgePromotion(world: World, old: Book, promoted: Book): void {
 function judgeLost(world: World): void {
   const { records } = world.backend.book
   for (const replica of world.everyReplica) {
-    const lost = world.calls.filter(call => call.replica === replica && call.id !== null && !records.has(call.id))
+    const lost = world.calls.filter(
+      call => call.replica === replica && call.id !== null && !records.has(call.id) && call.plan.fate !== 'overrun',
+    )
     if (lost.length === 0) continue
     for (const { parts } of world.plan.versions) {
       for (const policy of parts.policies) {

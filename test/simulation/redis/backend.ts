@@ -36,22 +36,22 @@ export class RedisBackend implements Backend {
   /** Where the address leads from each link. */
   readonly #found: Server[]
   #primary: Server
-  readonly #promoted: (old: Book, promoted: Book) => void
+  readonly #tookOver: (old: Book, now: Book) => void
   /** Since when the replica gets nothing any more. */
   #partedMs = Number.POSITIVE_INFINITY
   /** Of each connection: what waits behind a command that blocks it. */
   readonly #blocked = new WeakMap<object, (() => void)[]>()
 
-  /** `promoted` is told of the books of a server that was guarded, and of the one that was promoted in its place. */
+  /** `tookOver` is told of the book of a server, and of the book of the one that took its place, with what it has of it. */
   constructor(
     machine: Machine,
     chance: Chance,
     links: readonly Link[],
     settings: RedisSettings,
     clockOffMs: number,
-    promoted: (old: Book, promoted: Book) => void,
+    tookOver: (old: Book, now: Book) => void,
   ) {
-    this.#promoted = promoted
+    this.#tookOver = tookOver
     this.#machine = machine
     this.#chance = chance
     this.#links = links
@@ -159,7 +159,6 @@ export class RedisBackend implements Backend {
     if (isOldAlive) this.hasLost = true
     else this.#stop(old)
     this.#take(kept, old, old.clockOffMs + this.#chance.int(-500, 500))
-    if (this.#settings.isGuarded) this.#promoted(old.book, this.#primary.book)
     this.#partedMs = this.#machine.nowMs // nobody follows the new one yet
     for (const slot of this.#found.keys()) if (!isOldAlive || this.#chance.happens(0.5)) this.#found[slot] = this.#primary
     over(() => {
@@ -178,6 +177,7 @@ export class RedisBackend implements Backend {
     const lost = old.history.length - history.length
     this.#machine.note(`${name} takes over from ${old.name}, without its last ${lost} writes`)
     if (lost > 0) this.hasLost = true
+    this.#tookOver(old.book, server.book)
     for (const { id, holder } of old.book.records.values()) {
       if (!server.book.records.has(id)) this.lost.set(id, server.book.pulse.knows(holder))
     }

@@ -1,4 +1,5 @@
 // What a server remembers of recoveries, and the rule of when one is over: as `recover.lua` and `report.lua` have it.
+import { RECOVER_MS } from '../../../src/limits.ts'
 
 export class Recovering {
   epoch = '0'
@@ -6,6 +7,7 @@ export class Recovering {
   began = 0
   isOn = false
   silent = 0
+  server = ''
   #untilMs = 0
   #livingMs = 0
   readonly #beats = new Map<string, number>()
@@ -16,7 +18,9 @@ export class Recovering {
     this.#beats.set(holder, storeMs)
   }
 
-  begin({ nowMs, seq, livingMs, untilMs }: { nowMs: number; seq: number; livingMs: number; untilMs: number }): void {
+  begin(begun: { server: string; nowMs: number; seq: number; livingMs: number; untilMs: number }): void {
+    const { nowMs, seq, livingMs, untilMs } = begun
+    this.server = begun.server
     this.was = this.epoch
     this.epoch = `${Math.max(Number(this.epoch) + 1, nowMs)}`
     this.began = seq
@@ -27,11 +31,12 @@ export class Recovering {
   }
 
   /** A holder has told all. Answers whether the recovery is over with that. */
-  report(holder: string, seq: number, nowMs: number): boolean {
+  report(holder: string, seq: number, clockMs: number): boolean {
     if (holder !== '') this.#reports.set(holder, seq)
     const living = [...this.#beats].filter(([, beatMs]) => beatMs >= this.#livingMs)
     const silent = living.filter(([one]) => !this.#reports.has(one)).length
-    if (silent > 0 && nowMs < this.#untilMs) return false
+    const leftMs = this.#untilMs - clockMs
+    if (silent > 0 && leftMs > 0 && leftMs <= RECOVER_MS) return false
     this.silent = silent
     this.isOn = false
     return true

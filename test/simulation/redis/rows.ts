@@ -1,6 +1,6 @@
 // What the scripts write and answer, as texts: the inverse of the adapter's decoding. Money leaves as decimal strings.
 import type { Balance, ReserveMove, ReserveOutcome, SettleOutcome } from '../../../src/core/reservation.ts'
-import type { StoredRecord } from '../../../src/core/shelf.ts'
+import type { Entry, EntryLine, StoredRecord } from '../../../src/core/shelf.ts'
 import { balanceName, linesText } from '../../../src/redis/keys.ts'
 
 export type Row = readonly string[]
@@ -39,6 +39,19 @@ export const settleRow = (outcome: SettleOutcome): Row =>
 export function plainRow(outcome: { readonly kind: string; readonly storeMs?: number }): Row {
   if (outcome.kind === 'out-of-bounds') return ['lines-differ', '0']
   return [outcome.kind, `${outcome.storeMs ?? 0}`]
+}
+
+/** An entry as XRANGE answers it. */
+export const entryItem = ({ seq, what, id, how, storeMs, admittedMs, lines }: Entry): readonly [string, Row] => [
+  `${seq}-0`,
+  ['what', what, 'id', id, 'how', how, 'ms', `${storeMs}`, 'at', `${admittedMs}`, 'lines', lines.map(entryLineText).join('\n')],
+]
+
+/** The zeros at the end of what the move did are left out. */
+function entryLineText({ key, window, amount, hard, balance, moved }: EntryLine): string {
+  const { reserved, spent, suspense, overrun } = moved
+  const told = [reserved, spent, suspense, overrun].join(' ').replace(/( ?\b0)+$/, '')
+  return [balanceName(key, window), amount, hard ? 1 : 0, figuresText(balance), told].join(' ').trimEnd()
 }
 
 export function recordText(record: StoredRecord): string {

@@ -73,6 +73,10 @@ class ScriptStep {
         return this.#collect()
       case 'read':
         return this.#read()
+      case 'adjust':
+        return this.#adjust()
+      case 'acknowledge':
+        return this.#acknowledge()
       case 'recover':
         return this.#recover()
       case 'report':
@@ -179,10 +183,27 @@ class ScriptStep {
     const record = this.#place.shelf.record(id)
     const lines = record?.lines ?? []
     const isSkewed = 'kind' in openStep(this.#place.shelf, LEDGER_RULES, this.#time)
-    const moves = record?.state === 'open' || record?.state === 'expired'
+    const moves = ['open', 'expired', 'settled-unproven'].includes(record?.state ?? '')
     if (!isSkewed && moves && !this.#declares(lines)) return ['changed', linesText(lines)]
     const move = { id, holder, lines, how }
-    return plainRow(this.#perform({ kind: 'release', move }, this.#ledger.release(move, this.#time)))
+    const row = plainRow(this.#perform({ kind: 'release', move }, this.#ledger.release(move, this.#time)))
+    return [...row, ...this.#tip().slice(1)]
+  }
+
+  /** It asks for the balances before it says what else is wrong: the caller comes back with them, and learns that then. */
+  #adjust(): unknown {
+    const [adjustId, id, actual, how] = [this.#take(), this.#take() as ReservationId, BigInt(this.#take()), this.#take()]
+    const record = this.#place.shelf.record(id)
+    const isSkewed = 'kind' in openStep(this.#place.shelf, LEDGER_RULES, this.#time)
+    if (!isSkewed && record !== null && !this.#declares(record.lines)) return ['changed', linesText(record.lines)]
+    const move = { adjustId, id, actual, reason: how.slice(adjustId.length + 1) }
+    return plainRow(this.#perform({ kind: 'adjust', move }, this.#ledger.adjust(move, this.#time)))
+  }
+
+  #acknowledge(): unknown {
+    const seq = Number(this.#take())
+    const outcome = this.#perform({ kind: 'acknowledge', seq }, this.#ledger.acknowledge(seq, this.#time))
+    return outcome.kind === 'acknowledged' ? [...plainRow(outcome), `${outcome.seq}`] : plainRow(outcome)
   }
 
   #declares(lines: readonly Line[]): boolean {
@@ -230,7 +251,10 @@ class ScriptStep {
   }
 
   #alarms(): Row {
-    return [`${this.#place.shelf.meta().contested}`, '0']
+    const { shelf } = this.#place
+    const { contested, exportedSeq, seq } = shelf.meta()
+    const firstSeq = shelf.entries(0, 1)[0]?.seq ?? seq + 1
+    return [`${contested}`, `${exportedSeq === null ? 0 : Math.max(0, firstSeq - 1 - exportedSeq)}`]
   }
 
   /** The steps of a sweep are moves of the law without an outcome of their own. */
@@ -290,10 +314,18 @@ class ScriptStep {
     const step = openStep(this.#place.shelf, LEDGER_RULES, this.#time)
     if ('kind' in step) return plainRow(step)
     const { recovering, shelf } = this.#place
-    if (!recovering.isOn) {
-      if (recovering.epoch !== this.#take()) return ['moved', `${step.nowMs}`]
+    const [found, wish, server] = [this.#take(), this.#take(), this.#take()]
+    const isInherited = recovering.isOn && recovering.server !== server
+    if (isInherited || !recovering.isOn) {
+      if (!isInherited && (recovering.epoch !== found || wish === 'join')) return ['moved', `${step.nowMs}`]
       const { markMs, seq } = shelf.meta()
-      recovering.begin({ nowMs: step.nowMs, seq, livingMs: markMs - LEDGER_RULES.holderStaleMs, untilMs: step.nowMs + RECOVER_MS })
+      recovering.begin({
+        server,
+        nowMs: step.nowMs,
+        seq,
+        livingMs: markMs - LEDGER_RULES.holderStaleMs,
+        untilMs: this.#time.storeClockMs + RECOVER_MS,
+      })
       raiseMark(step)
       this.#tellSwept(step)
     }
@@ -306,7 +338,7 @@ class ScriptStep {
     const { recovering, shelf } = this.#place
     const [holder, seq] = [this.#take(), Number(this.#take())]
     if (recovering.isOn) {
-      if (!recovering.report(holder, seq, step.nowMs)) return ['waiting', `${step.nowMs}`]
+      if (!recovering.report(holder, seq, this.#time.storeClockMs)) return ['waiting', `${step.nowMs}`]
       shelf.putMeta({ ...shelf.meta(), resumedMs: step.nowMs, markMs: step.nowMs })
       this.#tellSwept(step)
     }

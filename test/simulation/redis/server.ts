@@ -11,7 +11,7 @@ import type { Machine } from '../machine.ts'
 import { type Move, moveText, type Outcome } from '../move.ts'
 import { Book } from '../oracle/book.ts'
 import { Recovering } from './recovering.ts'
-import { recordText } from './rows.ts'
+import { entryItem, recordText } from './rows.ts'
 import { KEYS, runScript, type ScriptRun } from './scripts.ts'
 
 /** One write, as it is replicated. */
@@ -47,14 +47,16 @@ export class Server {
   #scripts = new Set<string>()
   #hasLayout = false
   #seq = 0
+  /** Store time of the last script, for questions that are none. */
+  #readMs = 0
   #isReplayed = false
   #stalledUntilMs = Number.NEGATIVE_INFINITY
 
-  constructor(machine: Machine, name: string) {
+  constructor(machine: Machine, name: string, streamMax: number = STREAM_MAX) {
     this.#machine = machine
     this.name = name
     this.book = new Book(what => machine.fail(`${name}: ${what}`))
-    const shelf = createMapShelf(LEDGER_RULES, STREAM_MAX)
+    const shelf = createMapShelf(LEDGER_RULES, streamMax)
     const putBeat: Shelf['putBeat'] = (holder, storeMs) => {
       shelf.putBeat(holder, storeMs)
       this.recovering.beat(holder, storeMs)
@@ -107,9 +109,13 @@ export class Server {
       case 'MGET':
         return { value: args.map(key => this.#record(key)) }
       case 'GET':
-        return { value: this.#record(args[0] ?? '') }
+        return { value: this.#text(args[0] ?? '') }
+      case 'ZRANGE':
+        return { value: this.#shelf.records(true, '', 1_000).map(({ id }) => id) }
       case 'ZRANGEBYLEX':
-        return { value: this.#names(args) }
+        return { value: args[0] === KEYS.ids ? this.#ids(args) : this.#names(args) }
+      case 'XRANGE':
+        return { value: this.#entries(args) }
       default:
         throw new Error(`the command ${name} is not modelled`)
     }
@@ -142,7 +148,10 @@ export class Server {
     if (script === undefined || !this.#scripts.has(sha)) return { error: 'NOSCRIPT No matching script. Please use EVAL.' }
     if (!this.isPrimary && !WRITES_NOTHING.includes(script)) return { error: "READONLY You can't write against a read only replica." }
     const keys = rest.slice(0, Number(count))
-    const run: ScriptRun = { script, keys, args: rest.slice(Number(count)), storeClockMs: this.clockMs }
+    const args = rest.slice(Number(count))
+    const told = args[1] ?? ''
+    const run: ScriptRun = { script, keys, args, storeClockMs: told === '' ? this.clockMs : Number(told) }
+    this.#readMs = run.storeClockMs
     return { value: this.#write({ atMs: this.#machine.nowMs, run }) }
   }
 
@@ -194,11 +203,27 @@ export class Server {
     return record === null ? null : recordText(record)
   }
 
-  /** The names of balances from a lexical bound on; those of windows that are over come too, as far as anybody minds. */
+  /** A record, or the id of the one that was settled under a response. */
+  #text(key: string): string | null {
+    const response = KEYS.response('')
+    return key.startsWith(response) ? (this.#shelf.recordByResponse(key.slice(response.length))?.id ?? null) : this.#record(key)
+  }
+
+  #ids([, from = '', , , , count = '']: readonly string[]): string[] {
+    const after = from.startsWith('(') ? from.slice(1) : ''
+    return this.#shelf.records(false, after, Number(count)).map(({ id }) => id)
+  }
+
+  #entries([, from = '', , , count = '']: readonly string[]): unknown[] {
+    return this.#shelf.entries(Number.parseInt(from.slice(1), 10), Number(count)).map(entryItem)
+  }
+
+  /** The names of balances from a lexical bound on; those of windows that are over are left out, which nobody minds. */
   #names([key = '', from = '', , , , count = '']: readonly string[]): string[] {
     if (key !== KEYS.index) throw new Error(`the set ${key} is not modelled`)
-    const after = from.startsWith('(') ? from.slice(1) : ''
-    const found = this.#shelf.balances('', after, Number(count), this.clockMs)
-    return found.map(stored => balanceName(stored.key, stored.window))
+    const isAfter = from.startsWith('(')
+    const found = this.#shelf.balances('', isAfter ? from.slice(1) : '', 1_000_000, this.#readMs)
+    const names = found.map(stored => balanceName(stored.key, stored.window))
+    return names.filter(name => isAfter || name >= from.slice(1)).slice(0, Number(count))
   }
 }
