@@ -121,7 +121,7 @@ export class Holdings {
   }
 
   #now(): Written {
-    return { seq: this.#seq, epoch: this.#epoch ?? '0' }
+    return this.#ahead ?? { seq: this.#seq, epoch: this.#epoch ?? '0' }
   }
 
   #note(line: Line | undefined, { limit, available }: Balance): void {

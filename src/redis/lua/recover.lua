@@ -12,7 +12,8 @@ if isInherited or not recovering then
     return { 'moved', nowText }
   end
   local was = epoch
-  epoch = int(math.max(tonumber(epoch) + 1, now)) -- of its own even where the server was emptied, and counts from the start
+  -- Of its own even where the server was emptied and counts from the start, and where another one counts from the same time.
+  epoch = int(math.max(tonumber(string.match(epoch, '^%d+')) + 1, now)) .. '-' .. ARGV[6]
   -- Whose beats are old by the store's own last word is not waited for.
   call('HSET', META, 'epoch', epoch, 'was', was, 'began', int(seq), 'mode', 'recovering', 'until', int(clock + RECOVER_MS))
   call('HSET', META, 'living', int(mark - HOLDER_STALE_MS), 'server', ARGV[6])

@@ -33,9 +33,12 @@ export function judge(world: World): void {
   }
 }
 
+/** How long a replica may take to come back to its store. */
+const RETURN_MS = 5_000
+
 /** What was settled is kept for a minute to be told again; whoever was kept from a store that lost it for longer has nothing left to tell. */
-const isOutlived = ({ backend, plan }: World, { id, verdictMs }: Call): boolean =>
-  id !== null && backend.lost.has(id) && plan.fairMs - verdictMs > HELD_CLOSED_MS
+const isOutlived = ({ backend, plan }: World, { verdictMs }: Call): boolean =>
+  backend.hasLost && plan.fairMs - verdictMs > HELD_CLOSED_MS - RETURN_MS
 
 /** With the ledger in reach every call gets a verdict of the ledger. */
 function judgeVerdict(world: World, call: Call): void {

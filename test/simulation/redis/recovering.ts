@@ -22,7 +22,7 @@ export class Recovering {
     const { nowMs, seq, livingMs, untilMs } = begun
     this.server = begun.server
     this.was = this.epoch
-    this.epoch = `${Math.max(Number(this.epoch) + 1, nowMs)}`
+    this.epoch = `${Math.max(Number.parseInt(this.epoch, 10) + 1, nowMs)}-${begun.server}`
     this.began = seq
     this.isOn = true
     this.#untilMs = untilMs
