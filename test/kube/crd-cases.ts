@@ -469,6 +469,5 @@ export const DIFFERENCES: readonly Difference[] = [
   ['warnings', limit({ warnAtPercent: '[80]' }), 'spec.limits[0].warnAtPercent: is not supported yet', NOT_YET],
   ['substitutes', policy('{permissions: {onForbiddenModel: Substitute}}'), 'is not supported yet', NOT_YET],
   ['clamping', policy('{reservation: {clampToHeadroom: true}}'), 'is not supported yet', NOT_YET],
-  ['fewer tools', policy('{reservation: {onServerTools: Clamp}}'), 'is not supported yet', NOT_YET],
   ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))
