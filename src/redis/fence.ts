@@ -1,8 +1,9 @@
 // The fence: a script that only the server knows that we wrote to. Where it is absent, writes may be lost, and recovery comes first.
 import type { Telemetry, Timer } from '../ports.ts'
-import type { Reply, Send } from './connection.ts'
-import { refusal, type Unfit, wait } from './fitness.ts'
+import type { Send } from './connection.ts'
+import { type Unfit, wait } from './fitness.ts'
 import type { Holdings, Recovery } from './holdings.ts'
+import { refused } from './inspection.ts'
 import { type RecoveryParts, recover, tellLate } from './recovery.ts'
 import type { Channel, Runner } from './runner.ts'
 import { loadScripts, type Move, readFence, type Script } from './scripts.ts'
@@ -32,25 +33,25 @@ export function fence(parts: FenceParts): PassFence {
   return async (name, { recovery: latest, isRecovering, runId }, send) => {
     const { epoch } = latest
     const present = await send('SCRIPT', ['EXISTS', readFence(epoch).sha])
-    if (present.kind !== 'reply') return unfit(name, present)
+    if (present.kind !== 'reply') return refused(name, present)
     const isKnown = String((present.value as readonly unknown[])[0]) === '1'
-    const load = async (some: readonly Script[]): Promise<string | null> => {
+    const load = async (some: readonly Script[]): Promise<Unfit | null> => {
       const failed = await loadScripts(send, some)
-      return failed === null ? null : unfit(name, failed).why
+      return failed === null ? null : refused(name, failed)
     }
     const recovery: RecoveryParts = {
       ...parts,
       runner: parts.over(channel(send)),
-      bring: newEpoch => load([readFence(newEpoch), ...Object.values(scripts)]),
+      bring: async newEpoch => (await load([readFence(newEpoch), ...Object.values(scripts)]))?.why ?? null,
     }
     if (isKnown && !isRecovering) {
       const failed = await load(Object.values(scripts))
-      if (failed !== null) return wait(failed)
+      if (failed !== null) return failed
       const isOurs = holdings.epoch === null || holdings.epoch === epoch
       return isOurs || (await tellLate(latest, recovery)) ? null : wait(`${name} does not take what is held`)
     }
     const failed = await load([scripts.recover, scripts.report])
-    if (failed !== null) return wait(failed)
+    if (failed !== null) return failed
     const recovered = await recover({ epoch, isOn: isRecovering, runId }, recovery)
     return recovered.kind === 'recovered' ? null : wait(`${name} is not recovered: ${recovered.why}`)
   }
@@ -65,6 +66,3 @@ function channel(send: Send): Channel {
     reinspect: async () => {},
   }
 }
-
-const unfit = (name: string, reply: Exclude<Reply, { kind: 'reply' }>): Unfit =>
-  reply.kind === 'unavailable' ? wait(reply.why) : refusal(name, reply.message)
