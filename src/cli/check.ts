@@ -1,5 +1,11 @@
 // `check PATH…`: says everything that is wrong with policy objects, or how many are valid. Changes nothing, talks to no ledger.
 
+export const CHECK_HELP = `purser check [--trusted-headers NAMES] [--default-namespace NAME] PATH…
+
+Checks policy objects in files and folders. Each problem is one line: file:line: object: field: what is wrong, what is allowed.
+Exit code 0 where all are valid, 1 where one is not, 2 without a path.
+`
+
 /** What was found under the paths: problems and warnings as lines, and how many objects there are. */
 export interface CheckedPaths {
   readonly problems: readonly string[]
