@@ -46,21 +46,27 @@ export async function recover(
   for (;;) {
     const reported = await row(runner, 'report', [holdings.holder ?? '', `${holdings.seq}`])
     if (typeof reported === 'string') return again(reported)
-    const [state, , highest = '0', silent = '0'] = reported
-    if (state === 'over') {
-      await report(parts, recovery, { highest: Number(highest), silent: Number(silent), told: holdings.toldAgain(newEpoch, 0) })
+    if (reported[0] === 'over') {
+      await sayLost(parts, recovery, reported)
       return { kind: 'recovered', epoch: newEpoch }
     }
-    if (state !== 'waiting') return again('the clocks are too far apart')
+    if (reported[0] !== 'waiting') return again('the clocks are too far apart')
     await new Promise<void>(resolve => parts.timer.after(RECOVER_POLL_MS, resolve))
   }
 }
 
-/** Tells a server, whose recovery was without us, what is held: it may have come too late for the others to count it. */
-export async function tellLate(recovery: Recovery, { runner, holdings }: RecoveryParts): Promise<boolean> {
+/**
+ * Tells a server, whose recovery was without us, what is held: it may have come too late for the others to count it. What was lost is said
+ * here too, for those who were there may have died before they said it.
+ */
+export async function tellLate(recovery: Recovery, parts: RecoveryParts): Promise<boolean> {
+  const { runner, holdings } = parts
   const told = await tell(runner, holdings.lost(recovery))
   if (told === null) return false
-  holdings.told(recovery)
+  holdings.toldAgain(recovery.epoch, told)
+  const reported = await row(runner, 'report', [holdings.holder ?? '', `${holdings.seq}`])
+  if (typeof reported === 'string' || reported[0] !== 'over') return false
+  await sayLost(parts, recovery, reported)
   return true
 }
 
@@ -84,18 +90,15 @@ async function tell(runner: Runner, { open, closed }: Lost): Promise<number | nu
   return missing
 }
 
-interface Found {
-  readonly highest: number
-  readonly silent: number
-  readonly told: number
-}
-
 /**
  * Says what was lost, where anything was. Where holders were silent, the most that nobody accounts for: what a balance had in use when it was last seen,
  * above what it has in use now that everybody has told what they hold.
  */
-async function report({ runner, holdings, telemetry }: RecoveryParts, recovery: Recovery, { highest, silent, told }: Found): Promise<void> {
-  const lost = Math.max(0, highest - recovery.began)
+async function sayLost({ runner, holdings, telemetry }: RecoveryParts, recovery: Recovery, over: readonly string[]): Promise<void> {
+  const [highest = 0, silent = 0] = over.slice(2).map(Number)
+  const told = holdings.toldAgain(recovery.epoch, 0)
+  const seenHere = holdings.epoch === recovery.was ? holdings.seq : 0
+  const lost = Math.max(highest, seenHere, recovery.began) - recovery.began
   const seen = lost > 0 && silent > 0 ? holdings.seenAfter(recovery.began) : []
   const budgets = seen.map(({ name }) => parseBalanceName(name))
   const figures = seen.length > 0 ? await read(runner, budgets) : null

@@ -50,11 +50,11 @@ async function command(server: RedisServer, name: string, ...args: string[]): Pr
   }
 }
 
-async function join(): Promise<Member> {
+async function join(way: Relay = relay): Promise<Member> {
   const faults: Record<string, unknown>[] = []
   const telemetry = { fault: (what: string, fields: object) => void faults.push({ what, ...fields }), ledgerMemory: () => {} }
   const ledger = await openRedisLedger({
-    url: relay.url,
+    url: way.url,
     name: 'moving',
     clock: systemClock,
     timer: systemTimer,
@@ -170,6 +170,30 @@ describe('a promoted server', () => {
       await away.ledger.beat(away.holder)
       expect((await balances(member.ledger))[0]?.reserved).toBe(30n)
     }, BACK)
+  })
+
+  it('has its losses said by who comes after the recovery, for who was there may have died before saying them', async () => {
+    const otherWay = await Relay.start(first.port)
+    try {
+      const [member, late] = [await join(), await join(otherWay)]
+      await cut()
+      await admit(late)
+      await late.ledger.beat(late.holder)
+      const gone = await join(otherWay)
+      await admit(gone)
+      await gone.ledger.close()
+      promote()
+      await isBack(member)
+      expect(recoveries(late)).toEqual([])
+      otherWay.point(second.port)
+      await vi.waitFor(async () => {
+        await late.ledger.beat(late.holder)
+        expect(recoveries(late)).toMatchObject([{ entriesLost: expect.any(Number), toldAgain: 1, silentHolders: 1 }])
+      }, BACK)
+      expect(recoveries(late)[0]?.['entriesLost']).toBeGreaterThan(0)
+    } finally {
+      await otherWay.stop()
+    }
   })
 })
 
