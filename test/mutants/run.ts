@@ -9,7 +9,9 @@ const ROOT = join(import.meta.dirname, '../..')
 const COPIED = ['src', 'test', 'charts', 'protos', 'demo', 'deploy', 'scripts', 'package.json', 'tsconfig.json']
 const COPIES = 2
 
-type Fate = { readonly kind: 'killed'; readonly seconds: number } | { readonly kind: 'lives' | 'gone'; readonly why: string }
+type Fate =
+  | { readonly kind: 'killed'; readonly seconds: number; readonly by: string }
+  | { readonly kind: 'lives' | 'gone'; readonly why: string }
 
 const [only = ''] = process.argv.slice(2)
 const chosen = MUTANTS.filter(({ file, does }) => `${file} ${does}`.includes(only))
@@ -30,7 +32,7 @@ await Promise.all(
     for (const [number, mutant] of waiting) {
       const fate = await fateOf(mutant, copy)
       if (fate.kind !== 'killed') living += 1
-      const told = fate.kind === 'killed' ? `killed in ${fate.seconds} s` : `${fate.kind.toUpperCase()}: ${fate.why}`
+      const told = fate.kind === 'killed' ? `killed in ${fate.seconds} s by '${fate.by}'` : `${fate.kind.toUpperCase()}: ${fate.why}`
       lines[number] = `${mutant.file.padEnd(30)} ${mutant.does.padEnd(58)} ${told}`
       process.stdout.write(`${lines[number]}\n`)
     }
@@ -47,22 +49,32 @@ async function fateOf({ file, from, to, tests }: Mutant, copy: string): Promise<
   writeFileSync(path, parts.join(to))
   try {
     const started = Date.now()
-    const { code, failed } = await runSuites(tests, copy)
-    if (failed > 0) return { kind: 'killed', seconds: Math.round((Date.now() - started) / 1_000) }
+    const { code, by } = await runSuites(tests, copy)
+    if (by !== null) return { kind: 'killed', seconds: Math.round((Date.now() - started) / 1_000), by }
     return { kind: 'lives', why: code === 0 ? 'every suite passed' : `no test failed, but the runner ended with ${code}` }
   } finally {
     writeFileSync(path, text)
   }
 }
 
-/** Killed is what makes a test fail: suites that cannot even be loaded kill too, for the mutant broke them. */
-async function runSuites(tests: readonly string[], copy: string): Promise<{ code: number | null; failed: number }> {
+interface Report {
+  readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly TestResult[] }[]
+}
+interface TestResult {
+  readonly status: string
+  readonly fullName: string
+}
+
+/** Killed is what makes a test fail: suites that cannot even be loaded kill too, for the mutant broke them. `by`: which was the first. */
+async function runSuites(tests: readonly string[], copy: string): Promise<{ code: number | null; by: string | null }> {
   const config = tests.some(path => path.startsWith('test/redis')) ? 'vitest.e2e.config.ts' : 'vitest.config.ts'
   const report = join(copy, 'report.json')
   rmSync(report, { force: true })
   const args = ['run', '--config', config, '--bail=1', '--reporter=json', `--outputFile=${report}`, ...tests]
   const child = spawn(join(ROOT, 'node_modules/.bin/vitest'), args, { cwd: copy, stdio: 'ignore' })
   const code = await new Promise<number | null>(resolve => child.on('close', resolve))
-  const { numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>
-  return { code, failed: (numFailedTests ?? 0) + (numFailedTestSuites ?? 0) }
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
+  const test = testResults.flatMap(({ assertionResults }) => assertionResults).find(({ status }) => status === 'failed')
+  const suite = testResults.find(({ status }) => status === 'failed')
+  return { code, by: test?.fullName ?? suite?.name ?? null }
 }
