@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
+import { Comparison } from './comparison.ts'
 import { parseRecorded } from './recorded.ts'
 import type { Simulated } from './simulated.ts'
 import { createSimulation, type Simulation } from './simulation.ts'
@@ -24,7 +25,8 @@ Runs recorded exchanges through a policy set and prints one JSON line an exchang
 
   --policies DIR       the policies to try (default ./policies)
   --exchanges FILE     one exchange a line: {"id", "request", "response"}, and perhaps "time" and "subject"
-  --against DIR        a second set: each line also says what it would have decided
+  --against DIR        a second set: each line also says what it would have decided, and the summary who would newly
+                       be refused by it, and the money that would not have been spent
   --chunk N            feed answers N bytes at a time
   --cut N              end answers after N bytes, as an abort would
 `
@@ -46,6 +48,7 @@ export async function simulate(args: readonly string[], wiring: SimulateWiring):
   const feed = { chunk: sizeFlag('chunk', values.chunk, 1), cut: sizeFlag('cut', values.cut, 0) }
   const main = await open(values.policies, wiring)
   const other = values.against === undefined ? null : await open(values.against, wiring)
+  const comparison = new Comparison()
   const sums = { admitted: 0, refused: 0, unmetered: 0, faulty: 0 }
   let number = 0
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -60,6 +63,7 @@ export async function simulate(args: readonly string[], wiring: SimulateWiring):
     const simulated = await main.run(recorded, feed)
     sums[simulated.outcome]++
     const against = other === null ? null : await other.run(recorded, feed)
+    if (against !== null) comparison.add(recorded, simulated, against)
     wiring.out.write(`${JSON.stringify(against === null ? simulated : { ...simulated, against: decisionOf(against) })}\n`)
     if (wiring.err.isTTY === true && number % 50 === 0) wiring.err.write(`\r${number} exchanges`)
   }
@@ -67,6 +71,7 @@ export async function simulate(args: readonly string[], wiring: SimulateWiring):
   wiring.err.write(
     `${wiring.err.isTTY === true ? '\r' : ''}${number} lines: ${admitted} admitted, ${refused} refused, ${unmetered} unmetered, ${faulty} not exchanges\n`,
   )
+  if (other !== null) for (const text of comparison.lines()) wiring.err.write(`${text}\n`)
   return faulty === 0 ? 0 : 1
 }
 

@@ -178,6 +178,23 @@ describe('the command', () => {
     })
   })
 
+  it('sums up who would newly be refused, and what would not have been spent', async () => {
+    const asked = (subject: object) => JSON.stringify({ ...JSON.parse(exchange()), subject })
+    const lines = [asked({ user: 'ada' }), asked({ user: 'ada' }), asked({ team: 'sun', user: 'bob' }), exchange(), asked({ key: 'psk_secret' })]
+    const file = written('who.jsonl', lines.join('\n'))
+    const { err } = await run(['--policies', policies(ROOMY), '--against', policies(TIGHT), '--exchanges', file])
+    expect(err.split('\n').slice(1)).toEqual([
+      'against: 5 calls newly refused, 0 no longer, $0.0002 not spent',
+      '  user=ada: 2 newly refused (never-fits 2), $0.00008 not spent',
+      '  team=sun user=bob: 1 newly refused (never-fits 1), $0.00004 not spent',
+      '  nobody named: 1 newly refused (never-fits 1), $0.00004 not spent',
+      '  a key without a name: 1 newly refused (never-fits 1), $0.00004 not spent',
+      '',
+    ])
+    const back = await run(['--policies', policies(TIGHT), '--against', policies(ROOMY), '--exchanges', file])
+    expect(back.err).toContain('against: 0 calls newly refused, 5 no longer, $0.0002 spent more')
+  })
+
   it('says which lines are no exchanges, goes on, and fails', async () => {
     const odd = ['not json', '[]', '{"id":1}', '{"id":"a","request":{"path":"/"},"response":{}}', exchange()]
     const { code, lines, err } = await run(['--policies', policies(ROOMY), '--exchanges', written('four.jsonl', odd.join('\n'))])
