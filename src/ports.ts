@@ -2,7 +2,7 @@
 
 import type { Change } from './core/balance.ts'
 import type { BudgetKey } from './core/budget.ts'
-import type { PolicySet } from './core/policy.ts'
+import type { PolicyName, PolicySet } from './core/policy.ts'
 import type { PriceBook } from './core/price.ts'
 import type {
   AcknowledgeOutcome,
@@ -164,6 +164,8 @@ export interface Random {
 /** What is counted. Names, labels and buckets are the adapter's; no method takes content, a key or a header's value. */
 export interface Telemetry {
   decided(decision: 'admitted' | 'refused' | 'unmetered', reason: string, seconds: number): void
+  /** A call that passed, and that policies that only audit would have refused; `policy` where one of them is to name. */
+  audited(reason: string, policy: PolicyName | null): void
   closed(how: string): void
   ledgerError(kind: string): void
   /** How much of the memory that it may use the ledger's server holds, from 0 to 1. */

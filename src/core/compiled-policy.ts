@@ -21,6 +21,8 @@ export interface CompiledPolicy {
   readonly matcher: Matcher
   readonly lacks: PermissionCheck
   readonly limits: readonly CompiledLimit[]
+  /** The same policy, enforced, where it only audits. */
+  readonly enforced: CompiledPolicy | null
 }
 
 export interface CompiledLimit {
@@ -38,6 +40,7 @@ export function compilePolicy(policy: Policy, options: PolicySetOptions): Compil
     matcher,
     lacks: policy.audit ? () => null : compilePermissions(policy.permissions, matcher),
     limits: policy.limits.map(limit => compileLimit(policy, limit, options)),
+    enforced: policy.audit ? compilePolicy({ ...policy, audit: false }, options) : null,
   }
 }
 
@@ -63,6 +66,13 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
         forbidden: firstForbidden(binding, call),
       }
     },
+    asEnforced: policies.some(policy => policy.audit)
+      ? () =>
+          bindingOf(
+            compiled.map(one => one.enforced ?? one),
+            subject,
+          )
+      : null,
   }
 }
 

@@ -136,6 +136,8 @@ export interface SubjectBinding {
   readonly rules: BindingRules
   /** What binds one call of the subject; `models` are all that may answer, resolved; a limit binds if any of them matches. */
   bind(call: { readonly models: readonly string[]; readonly provider: string | null; readonly endpoint: string }): Binding
+  /** The same were every policy enforced; null where none of them only audits. */
+  readonly asEnforced: (() => SubjectBinding) | null
 }
 
 export interface Binding {

@@ -6,6 +6,7 @@ import { type Verdict, verdict } from '../core/verdict.ts'
 import type { Dialect } from '../wire/format.ts'
 import { dialectOf, findEndpoint } from '../wire/formats.ts'
 import { type Amended, amendBody, mayAmend } from './amend.ts'
+import { auditedPlan } from './audit.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
 import { type Identified, identify } from './identify.ts'
@@ -18,13 +19,14 @@ import { countTokens } from './tokens.ts'
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
   | { readonly kind: 'watched'; readonly request: WatchedRequest; readonly change: HeaderChange }
-  | { readonly kind: 'pass'; readonly why: string; readonly change: HeaderChange }
+  | { readonly kind: 'pass'; readonly why: string; readonly change: HeaderChange; readonly audited: Verdict | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 )
 
 export type BodyConsidered =
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly amended: Amended }
-  | { readonly kind: 'pass'; readonly why: string }
+  /** `audited`: what the call would have been refused for by policies that only audit. */
+  | { readonly kind: 'plan'; readonly plan: Plan; readonly amended: Amended; readonly audited: Verdict | null }
+  | { readonly kind: 'pass'; readonly why: string; readonly audited: Verdict | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
 type Rules = Pick<Enforcer, 'policies' | 'prices' | 'clock' | 'time' | 'identity' | 'unbudgeted' | 'tokens'>
@@ -45,39 +47,46 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
   if (why === 'unbudgeted' && rules.unbudgeted === 'deny') {
     return { kind: 'refused', dialect, verdict: verdict(why, 'No budget covers this call, and calls without one are refused here.') }
   }
-  if (why !== null && why !== 'unbudgeted' && bound.rules.onUnknownEndpoint === 'Deny') {
+  if (why !== null && why !== 'unbudgeted') {
     const what = why === 'upgrade' ? 'A connection upgrade' : 'This endpoint'
-    return { kind: 'refused', dialect, verdict: verdict(why, `${what} is not one whose cost can be bounded, so it is refused here.`) }
+    const refusal = verdict(why, `${what} is not one whose cost can be bounded, so it is refused here.`)
+    if (bound.rules.onUnknownEndpoint === 'Deny') return { kind: 'refused', dialect, verdict: refusal }
+    const audited = bound.asEnforced?.().rules.onUnknownEndpoint === 'Deny' ? refusal : null
+    return { kind: 'pass', dialect, why, change, audited }
   }
-  if (why !== null) return { kind: 'pass', dialect, why, change }
+  if (why !== null) return { kind: 'pass', dialect, why, change, audited: null }
   // Usage must be readable, and bytes be countable, as they pass.
   const asked: HeaderChange = { set: [['accept-encoding', 'identity']], remove: change.remove }
   if (endpoint.kind === 'free' && endpoint.format !== null && info.endOfStream) {
     const request: WatchedRequest = { info, head, format: endpoint.format, endpoint: endpoint.endpoint }
     return { kind: 'watched', dialect, request, change: asked }
   }
-  if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change }
+  if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change, audited: null }
   return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
 }
 
 export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: Rules): Promise<BodyConsidered> {
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
-    auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason } : { kind: 'refused', verdict: refusal }
+    auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason, audited: refusal } : { kind: 'refused', verdict: refusal }
   const read = await readBody(endpoint.format.openReader(head, endpoint.endpoint), body, info.headers.get('content-encoding'))
   if (read.kind === 'too-large') return no(verdict('too-large', read.why))
   if (read.kind === 'unreadable') {
-    return bound.rules.onUnreadable === 'Allow' ? { kind: 'pass', why: 'unreadable' } : no(verdict('unreadable', read.why))
+    const refusal = verdict('unreadable', read.why)
+    const audited = bound.asEnforced?.().rules.onUnreadable === 'Deny' ? refusal : null
+    return bound.rules.onUnreadable === 'Allow' ? { kind: 'pass', why: 'unreadable', audited } : no(refusal)
   }
   const book = rules.prices.current()
   const call = placed(read.call, info)
   const provider = providerFor(request, call, book)
   const mayInject = mayAmend(request, provider)
   const counted = await countTokens(rules.tokens, bound, read.plain)
-  const planned = planCall({ call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted })
+  const input = { call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted }
+  const planned = planCall(input)
   if (planned.kind === 'refused') return no(planned.verdict)
-  if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered' }
-  return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request) }
+  const audited = auditedPlan(input)
+  if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
+  return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request), audited }
 }
 
 /** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */

@@ -6,6 +6,7 @@ import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
 import { type Admission, admit } from './admit.ts'
 import type { Allowed } from './allowance.ts'
+import { auditedShortfall } from './audit.ts'
 import type { Ending } from './charge.ts'
 import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
@@ -57,7 +58,10 @@ export class Lifecycle implements Exchange {
       return { kind: 'read-body', change: considered.change }
     }
     this.#leave('unmetered', considered.kind === 'watched' ? 'free' : considered.why)
-    if (considered.kind === 'pass') return { kind: 'pass', change: considered.change }
+    if (considered.kind === 'pass') {
+      this.#audited(considered.audited)
+      return { kind: 'pass', change: considered.change }
+    }
     this.#state = { kind: 'watching', request: considered.request }
     return { kind: 'watch', change: considered.change }
   }
@@ -73,13 +77,14 @@ export class Lifecycle implements Exchange {
         return { kind: 'refuse', refusal: this.#refuse(considered.verdict) }
       case 'pass':
         this.#leave('unmetered', considered.why)
+        this.#audited(considered.audited)
         return { kind: 'pass' }
       case 'plan':
         return this.#reserve(considered, state.request.endpoint.format)
     }
   }
 
-  async #reserve({ plan, amended }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
+  async #reserve({ plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
     const admission = await admit(this.#enforcer, plan)
     if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
     const { reservation } = admission
@@ -95,6 +100,8 @@ export class Lifecycle implements Exchange {
     }
     this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
     this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
+    const balances = admission.kind === 'reserved' ? admission.balances : []
+    this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
     return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
   }
 
@@ -110,6 +117,7 @@ export class Lifecycle implements Exchange {
     if (this.#gone) return { kind: 'gone' }
     if (!auditsOnly(plan.binding.policies)) return { kind: 'refuse', refusal: this.#refuse(verdict) }
     this.#leave('unmetered', verdict.reason)
+    this.#audited(verdict)
     return { kind: 'pass' }
   }
 
@@ -217,6 +225,10 @@ export class Lifecycle implements Exchange {
   #leave(decision: 'refused' | 'unmetered', reason: string): void {
     this.#state = { kind: 'left' }
     this.#decided(decision, reason)
+  }
+
+  #audited(verdict: Verdict | null): void {
+    if (verdict !== null) this.#enforcer.telemetry.audited(verdict.reason, verdict.budget?.policy ?? null)
   }
 
   #decided(decision: 'admitted' | 'refused' | 'unmetered', reason: string): void {

@@ -6,6 +6,7 @@ export interface Metrics {
   readonly registry: Registry
   readonly decisions: Counter<'decision' | 'reason'>
   readonly decisionSeconds: Histogram<'decision'>
+  readonly audited: Counter<'reason' | 'namespace' | 'policy'>
   readonly closed: Counter<'how'>
   readonly ledgerErrors: Counter<'kind'>
   readonly ledgerMemory: Gauge
@@ -33,6 +34,12 @@ export function createMetrics(): Metrics {
       help: 'From the body of a request to its verdict',
       labelNames: ['decision'],
       buckets: DECISION_BUCKETS,
+      registers,
+    }),
+    audited: new Counter({
+      name: 'purser_audited_refusals_total',
+      help: 'Calls that passed, and that policies in Audit mode would have refused',
+      labelNames: ['reason', 'namespace', 'policy'],
       registers,
     }),
     closed: new Counter({ name: 'purser_reservations_closed_total', help: 'Reservations closed', labelNames: ['how'], registers }),

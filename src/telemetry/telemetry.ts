@@ -11,6 +11,7 @@ export function createTelemetry(metrics: Metrics, log: Log, refusals: RefusalSum
       metrics.decisionSeconds.observe({ decision }, seconds)
       if (decision === 'refused') refusals.add(reason)
     },
+    audited: (reason, policy) => metrics.audited.inc({ reason, namespace: policy?.namespace ?? '', policy: policy?.name ?? '' }),
     closed: how => metrics.closed.inc({ how }),
     ledgerError: kind => metrics.ledgerErrors.inc({ kind }),
     ledgerMemory: ratio => metrics.ledgerMemory.set(ratio),

@@ -307,16 +307,40 @@ describe('policies that only audit', () => {
     exchange.responseBody(answer, true)
     await world.settled()
     expect(await world.balance('money')).toMatchObject({ spent: REAL, reserved: 0n, available: 1_000_000n - REAL })
+    expect(world.telemetry.audited.mock.calls).toEqual([['never-fits', expect.objectContaining({ namespace: 'default', name: 'team' })]])
+  })
+
+  it('say nothing of a call that they would have let go', async () => {
+    const world = await openWorld(audit.replace('"0.001"', '"1.00"'))
+    await admitted(world)
+    expect(world.telemetry.audited).not.toHaveBeenCalled()
+  })
+
+  it('say what they forbid beside a policy that is enforced', async () => {
+    const strict = audit.replace('name: team', 'name: trial').replace('spec:\n', 'spec:\n  permissions: {models: {deny: [gpt-4o]}}\n')
+    const world = await openWorld(`${POLICY}---${strict}`)
+    await admitted(world)
+    expect(world.telemetry.audited.mock.calls).toEqual([['model-forbidden', expect.objectContaining({ name: 'trial' })]])
+  })
+
+  it.each([
+    ['an endpoint that is not known', { path: '/v1/secret' }, 'unknown-endpoint'],
+    ['an upgrade', { headers: { upgrade: 'websocket' } }, 'upgrade'],
+  ])('say that they would have refused %s', async (_, changes, reason) => {
+    const world = await openWorld(audit)
+    expect(world.open().requestHeaders(request(changes))).toMatchObject({ kind: 'pass' })
+    expect(world.telemetry.audited.mock.calls).toEqual([[reason, null]])
   })
 
   it.each([
     ['unreadable', Buffer.from('{')],
     ['no-price', body({ model: 'nobody-knows-this-model' })],
-  ])('pass what would be refused: %s', async (_, bytes) => {
+  ])('pass what would be refused: %s', async (reason, bytes) => {
     const world = await openWorld(audit)
     const exchange = world.open()
     exchange.requestHeaders(request())
     expect(['pass', 'admit']).toContain((await exchange.requestBody(bytes)).kind)
+    expect(world.telemetry.audited.mock.calls).toEqual([[reason, null]])
   })
 
   it('pass while the ledger is away', async () => {

@@ -6,6 +6,7 @@ export type SilentTelemetry = { readonly [Name in keyof Telemetry]: Mock<Telemet
 
 export const silentTelemetry = (): SilentTelemetry => ({
   decided: vi.fn(),
+  audited: vi.fn(),
   closed: vi.fn(),
   ledgerError: vi.fn(),
   ledgerMemory: vi.fn(),

@@ -152,6 +152,7 @@ export class Replica {
   #telemetry(): Telemetry {
     return {
       decided: () => {},
+      audited: () => {},
       closed: () => {},
       ledgerError: () => {},
       estimateViolated: () => {},
