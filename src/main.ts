@@ -7,6 +7,7 @@ import { SIMULATE_HELP, simulate } from './cli/simulate.ts'
 import { VERIFY_HELP, verify } from './cli/verify.ts'
 import { ConfigError } from './config.ts'
 import { runCheck } from './main/check.ts'
+import { runKey } from './main/key.ts'
 import { ledgerTools, memory, openBook, openPolicies, openPrices } from './main/open.ts'
 import { runServe, serveHelp } from './main/serve.ts'
 import { systemClock, systemRandom } from './system.ts'
@@ -20,6 +21,8 @@ const HELP = `purser: an LLM budget service for Envoy
   purser verify [flags]       prove a ledger by its own entries (see purser verify --help)
   purser ledger export        the ledger's entries as events (see purser ledger export --help)
   purser ledger adjust ID     charge a reservation what it did cost (see purser ledger adjust --help)
+  purser key new NAME         a new key and its object (see purser key --help)
+  purser key hash             the hash of a key, read from stdin
   purser prices [MODEL]       the price that would be used, and why (see purser prices --help)
   purser demo [--once]        the whole of it on this machine: Envoy, a fake provider, example policies
 `
@@ -48,6 +51,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
       return help ? print(VERIFY_HELP) : verify(args, ledgerTools())
     case 'ledger':
       return ledger(args, ledgerTools())
+    case 'key':
+      return runKey(args)
     case 'prices':
       return help
         ? print(PRICES_HELP)

@@ -36,6 +36,15 @@ const OTHER_FLAGS = [
   'config-path',
   'write',
   'server-side',
+  'namespace',
+  'label',
+  'team',
+  'user',
+  'models',
+  'limit',
+  'max-per-request',
+  'for',
+  'key-file',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 

@@ -2,7 +2,7 @@
 // and does not know where it comes from.
 import { compileNamespaceCheck, GROUP_VERSION, type ObjectKind, objectKinds } from './crd-schema.ts'
 import { type FieldContext, fieldFault } from './field-rules.ts'
-import { type Finding, type Path, quote } from './finding.ts'
+import { type Finding, type Path, quote, withoutKeys } from './finding.ts'
 import type { AcceptedObject, Metadata } from './objects.ts'
 import { duplicateFindings, ruleFindings, walkSchema } from './schema-rules.ts'
 import { findingOf } from './sentences.ts'
@@ -111,5 +111,5 @@ function titleOf(root: Readonly<Record<string, unknown>>, context: CheckContext,
   const namespace = typeof metadata?.namespace === 'string' ? metadata.namespace : context.defaultNamespace
   const kind = typeof root['kind'] === 'string' ? root['kind'] : 'object'
   const plain = [kind, namespace, name].map(part => (/^[\w.()/ -]{1,253}$/.test(part) ? part : quote(part)))
-  return namespaced ? `${plain[0]} ${plain[1]}/${plain[2]}` : `${plain[0]} ${plain[2]}`
+  return withoutKeys(namespaced ? `${plain[0]} ${plain[1]}/${plain[2]}` : `${plain[0]} ${plain[2]}`)
 }

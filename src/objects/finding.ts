@@ -13,14 +13,18 @@ export interface Finding {
 export function pathText(path: Path): string {
   if (path.length === 0) return '(root)'
   const text = path.map(step => (typeof step === 'number' ? `[${step}]` : /^[\w-]+$/.test(step) ? `.${step}` : `[${quote(step)}]`)).join('')
-  return text.replace(/^\./, '')
+  return withoutKeys(text.replace(/^\./, ''))
 }
 
 /** Characters of a value that a problem shows. */
 export const SHOWN_MAX = 60
 
-/** A value as JSON, cut to a glimpse, safe to print. */
+/** A value as JSON, cut to a glimpse, safe to print; what looks like a key of ours is left out. */
 export function quote(value: unknown): string {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  const written = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+  const text = withoutKeys(written)
   return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}… (${text.length} characters)`
 }
+
+/** Text without what looks like a key of ours. */
+export const withoutKeys = (text: string): string => text.replace(/psk_[A-Za-z0-9_-]+/g, 'psk_(not shown)')
