@@ -60,10 +60,11 @@ export const unitPlaces = (unit: Unit): number => (unit === 'USD' ? 9 : 0)
 /** An amount of a unit as a plain decimal, for instance `0.01025` (USD) or `12000` (Tokens). */
 export const formatAmount = (amount: bigint, unit: Unit): string => formatDecimal(amount, unitPlaces(unit))
 
-/** Which state of a limit a line presents; compared field by field. For files: (0, mtime in ms, newest grant instant). */
+/** Which state of a limit a line presents; compared field by field. For files: (0, mtime in ms, the same of grants). */
 export interface LimitVersion {
   readonly createdMs: number
   readonly generation: number
+  /** Thousandths of a ms: see `LimitGrants.version`. 0 where there never was a grant. */
   readonly grantMs: number
 }
 

@@ -1,6 +1,7 @@
 // One policy, compiled: what it covers, its limits with their keys, and what several of them mean for a call. Knows no other policies.
 import { assertNever } from './assert.ts'
 import { type BudgetKey, budgetKey, partitionKey } from './budget.ts'
+import { type GrantBook, type Granted, grantedTo } from './grants.ts'
 import { type CallNames, compileMatcher, type Matcher } from './match.ts'
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
@@ -13,6 +14,7 @@ export interface PolicySetOptions {
   readonly partitions: PartitionRegistry
   /** Longer partition values are kept as their SHA-256. */
   readonly partitionBytesMax: number
+  readonly grants: GrantBook
 }
 
 export interface CompiledPolicy {
@@ -29,6 +31,7 @@ export interface CompiledLimit {
   readonly limit: Limit
   /** The key without a partition. */
   readonly key: BudgetKey
+  readonly granted: Granted
   bind(subject: Subject): BoundLimit
 }
 
@@ -46,7 +49,7 @@ export function compilePolicy(policy: Policy, options: PolicySetOptions): Compil
 
 /** Its limits as declared. */
 export const declaredLimits = ({ policy, name, limits }: CompiledPolicy): readonly DeclaredLimit[] =>
-  limits.map(({ limit, key }) => ({ policy: name, limit, key, version: policy.version }))
+  limits.map(({ limit, key, granted }) => ({ policy: name, limit, key, version: policy.version, granted }))
 
 /** What these policies, which all cover the subject, mean for it and its calls. */
 export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject): SubjectBinding {
@@ -81,8 +84,9 @@ export function byName({ name: a }: { readonly name: PolicyName }, { name: b }: 
   return scopeRank(a.scope) - scopeRank(b.scope) || compareText(a.namespace, b.namespace) || compareText(a.name, b.name)
 }
 
-function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partitionBytesMax }: PolicySetOptions): CompiledLimit {
+function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partitionBytesMax, grants }: PolicySetOptions): CompiledLimit {
   const { scope, namespace, name, version, response } = policy
+  const granted = grantedTo(policy, limit, grants)
   const limitKey = budgetKey({ scope, namespace, policy: name, limit: limit.name, unit: limit.unit, window: limit.window, partition: [] })
   const window = windowClock(limit.window)
   const bound = (key: BudgetKey, partition: readonly string[]): BoundLimit => ({
@@ -91,12 +95,13 @@ function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partit
     limit,
     partition,
     version,
+    granted,
     hard: !policy.audit,
     response,
     window,
   })
   const whole = bound(limitKey, [])
-  if (limit.partitionBy.length === 0) return { limit, key: whole.key, bind: () => whole }
+  if (limit.partitionBy.length === 0) return { limit, key: whole.key, granted, bind: () => whole }
   const shared = (value: string): BoundLimit => {
     const partition = limit.partitionBy.map(() => value)
     return bound(partitionKey(limitKey, partition), partition)
@@ -105,6 +110,7 @@ function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partit
   return {
     limit,
     key: whole.key,
+    granted,
     bind: subject => {
       const partition = partitionOf(subject, limit.partitionBy, partitionBytesMax, sha256)
       if (partition.every(value => value === NO_VALUE)) return nones

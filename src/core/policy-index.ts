@@ -57,6 +57,11 @@ export class PolicyIndex implements PolicySet {
     return compiled === undefined ? [] : declaredLimits(compiled)
   }
 
+  /** The policy of this name, null where there is none. */
+  policy(name: PolicyName): Policy | null {
+    return this.#shelf(name)?.get(shelfName(name))?.policy ?? null
+  }
+
   /** Puts a policy in the place of the one of its scope, namespace and name. */
   put(policy: Policy): void {
     const shelf = this.#shelf(policy) ?? new Map<string, CompiledPolicy>()
@@ -66,6 +71,7 @@ export class PolicyIndex implements PolicySet {
   }
 
   remove(name: PolicyName): void {
+    for (const { limit } of this.limitsOf(name)) this.#options.grants.forget(name, limit.name)
     this.#shelf(name)?.delete(shelfName(name))
     if (name.scope === 'BudgetPolicy' && this.#local.get(name.namespace)?.size === 0) this.#local.delete(name.namespace)
     this.#forgetCandidates(name)

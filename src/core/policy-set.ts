@@ -1,6 +1,7 @@
 // The policy set of a folder: all of its parts indexed at once. Never half of them.
 import { assert } from './assert.ts'
 import type { PolicySetOptions } from './compiled-policy.ts'
+import type { Grant } from './grants.ts'
 import type { AccessKey, Policy, PolicySet, PriceList } from './policy.ts'
 import { PolicyIndex } from './policy-index.ts'
 
@@ -9,11 +10,12 @@ export interface PolicySetParts {
   readonly policies: readonly Policy[]
   readonly accessKeys: readonly AccessKey[]
   readonly priceLists: readonly PriceList[]
+  readonly grants: readonly Grant[]
   /** Labels of the known namespaces; every namespace has `kubernetes.io/metadata.name` besides. */
   readonly namespaces: ReadonlyMap<string, ReadonlyMap<string, string>>
 }
 
-/** Compiles a set; the answer does not depend on the order of the parts. Duplicate names and key hashes are programmer errors. */
+/** Compiles a set, whose grants are for whoever keeps {@link PolicySetOptions.grants}; the answer does not depend on the order of the parts. Duplicate names and key hashes are programmer errors. */
 export function compilePolicySet(parts: PolicySetParts, options: PolicySetOptions): PolicySet {
   const index = new PolicyIndex(options)
   const names = new Set<string>()

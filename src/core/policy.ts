@@ -1,5 +1,6 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
+import type { Granted } from './grants.ts'
 import type { Rates } from './price.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
@@ -13,6 +14,8 @@ export interface Policy {
   readonly version: LimitVersion
   /** Null for policies that are not cluster-scoped. */
   readonly namespaceSelector: LabelSelector | null
+  /** Whose BudgetGrants may increase the limits of a cluster-scoped policy; of others, their own namespace may. */
+  readonly grantNamespaces: readonly string[]
   /** Routes or Gateways of its namespace; empty for all of them. */
   readonly targets: readonly TargetRef[]
   readonly match: Match
@@ -174,6 +177,7 @@ export interface BoundLimit {
   readonly limit: Limit
   readonly partition: readonly string[]
   readonly version: LimitVersion
+  readonly granted: Granted
   readonly hard: boolean
   readonly response: ResponseRules
   /** The window of an instant (remembered, see `windowClock`). */
@@ -186,4 +190,5 @@ export interface DeclaredLimit {
   /** The key without a partition, for limits that have none. */
   readonly key: BudgetKey
   readonly version: LimitVersion
+  readonly granted: Granted
 }

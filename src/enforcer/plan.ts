@@ -3,6 +3,7 @@ import { assertNever } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
 import { type Amounts, amountOf, type Estimate, type EstimateOutcome, estimateCall } from '../core/estimate.ts'
 import { expiryFloor } from '../core/floor.ts'
+import { limitAt } from '../core/grants.ts'
 import type { Binding, SubjectBinding } from '../core/policy.ts'
 import { type Price, type PriceBook, pricesKinds } from '../core/price.ts'
 import type { Line } from '../core/reservation.ts'
@@ -73,16 +74,19 @@ export function planCall(input: PlanInput): Planned {
 /** The lines of a plan at an instant of the store: one a limit, in the order of the binding. */
 export function linesOf(plan: Plan, nowMs: number): Line[] {
   const charge = { ...plan.estimate, requests: 1n }
-  return plan.binding.limits.map(bound => ({
-    key: bound.key,
-    unit: bound.limit.unit,
-    window: bound.window(nowMs),
-    amount: amountOf(bound.limit.unit, charge),
-    limit: bound.limit.amount,
-    version: bound.version,
-    hard: bound.hard,
-    floor: amountOf(bound.limit.unit, plan.floor),
-  }))
+  return plan.binding.limits.map(bound => {
+    const { amount: limit, version } = limitAt(bound, bound.partition, nowMs)
+    return {
+      key: bound.key,
+      unit: bound.limit.unit,
+      window: bound.window(nowMs),
+      amount: amountOf(bound.limit.unit, charge),
+      limit,
+      version,
+      hard: bound.hard,
+      floor: amountOf(bound.limit.unit, plan.floor),
+    }
+  })
 }
 
 /** Null where a model that may answer has no price, and the policy does not stand in for it. */

@@ -1,6 +1,7 @@
 // A folder of YAML as a source of policies: watched, and changed as a whole or not at all; a faulty change keeps the last good set.
 import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
+import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicySet } from '../core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../core/policy-set.ts'
@@ -54,6 +55,7 @@ const LOOKS_MAX = 20
 
 class WatchedFolder implements FolderPolicySource {
   readonly partitions = new PartitionRegistry()
+  readonly #grants = new GrantBook()
   loaded: FolderPolicySource['loaded'] = { objects: 0, warnings: [] }
   readonly #options: Required<FolderOptions>
   readonly #listeners: ((change: PolicyChange) => void)[] = []
@@ -139,7 +141,9 @@ class WatchedFolder implements FolderPolicySource {
   }
 
   #accept({ objects, warnings }: LoadOutcome, parts: PolicySetParts): void {
-    this.#set = compilePolicySet(parts, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
+    this.#grants.replace(parts.grants, Date.now())
+    const options = { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: this.#grants }
+    this.#set = compilePolicySet(parts, options)
     this.partitions.retain(this.#set.declared().map(limit => limit.key))
     this.loaded = { objects, warnings }
   }

@@ -1,5 +1,7 @@
 // The pages of /v1: balances and reservations as JSON, amounts as decimal strings in their unit, times in RFC 3339 UTC.
 import { type BudgetKey, formatAmount, limitKeyOf, parseBudgetKey } from '../core/budget.ts'
+import { limitAt } from '../core/grants.ts'
+import type { DeclaredLimit } from '../core/policy.ts'
 import { type Balance, EMPTY_BALANCE } from '../core/reservation.ts'
 import { type Window, windowAt } from '../core/window.ts'
 import type { Ledger, PolicySource } from '../ports.ts'
@@ -30,11 +32,11 @@ export async function budgetsPage(v1: V1, query: URLSearchParams): Promise<Page>
   const now = v1.nowMs()
   const wanted = filterOf(query)
   const declared = declaredRows(v1, now)
-  const amounts = new Map(
+  const limits = new Map(
     v1.policies
       .current()
       .declared()
-      .map(({ key, limit }) => [key, limit.amount]),
+      .map(one => [one.key, one]),
   )
   const rows: Row[] = []
   let cursor: string | null = query.get('cursor') ?? ''
@@ -45,7 +47,7 @@ export async function budgetsPage(v1: V1, query: URLSearchParams): Promise<Page>
     const { budgets, next } = page.value
     const found = new Set(budgets.map(row => row.key))
     const unused = declared.filter(row => row.key > from && (next === null || row.key <= next) && !found.has(row.key))
-    rows.push(...[...budgets.map(row => asDeclared(row, amounts)), ...unused].filter(row => wanted(row.key)))
+    rows.push(...[...budgets.map(row => asDeclared(row, limits, now)), ...unused].filter(row => wanted(row.key)))
     cursor = next
   }
   rows.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
@@ -72,17 +74,21 @@ function declaredRows(v1: V1, now: number): Row[] {
     .current()
     .declared()
     .filter(declared => declared.limit.partitionBy.length === 0)
-    .map(({ key, limit }) => ({
-      key,
-      window: windowAt(limit.window, now),
-      balance: { ...EMPTY_BALANCE, limit: limit.amount, available: limit.amount },
-    }))
+    .map(declared => {
+      const { amount } = limitAt(declared, [], now)
+      return {
+        key: declared.key,
+        window: windowAt(declared.limit.window, now),
+        balance: { ...EMPTY_BALANCE, limit: amount, available: amount },
+      }
+    })
 }
 
 /** A changed limit is told to the ledger by the next reserve; until then the balance is shown as that will make it. */
-function asDeclared(row: Row, amounts: ReadonlyMap<BudgetKey, bigint>): Row {
-  const limit = amounts.get(limitKeyOf(row.key))
-  if (limit === undefined || limit === row.balance.limit) return row
+function asDeclared(row: Row, limits: ReadonlyMap<BudgetKey, DeclaredLimit>, now: number): Row {
+  const declared = limits.get(limitKeyOf(row.key))
+  if (declared === undefined) return row
+  const { amount: limit } = limitAt(declared, parseBudgetKey(row.key)?.partition ?? [], now)
   return { ...row, balance: { ...row.balance, limit, available: limit - row.balance.spent - row.balance.reserved } }
 }
 

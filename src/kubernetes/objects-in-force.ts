@@ -1,6 +1,7 @@
 // The objects of a cluster as the policies in force: each is checked by itself, and a faulty one keeps its last good state and stops no
-// other. Knows no API and no time.
+// other. Knows no API.
 import type { PolicySetOptions } from '../core/compiled-policy.ts'
+import { grantFault } from '../core/grants.ts'
 import { PolicyIndex } from '../core/policy-index.ts'
 import type { PolicySetParts } from '../core/policy-set.ts'
 import { type CheckContext, checkObject } from '../objects/check-object.ts'
@@ -29,11 +30,14 @@ export class ObjectsInForce {
   readonly #claims: KeyClaims
   readonly #context: CheckContext
   readonly #options: PolicySetOptions
+  readonly #nowMs: () => number
   readonly #parts = new Map<string, PolicySetParts>()
   #namespaces = 0
 
-  constructor(context: CheckContext, options: PolicySetOptions) {
+  /** `nowMs`: for grants, which are remembered by when they went. */
+  constructor(context: CheckContext, options: PolicySetOptions, nowMs: () => number) {
     this.#context = context
+    this.#nowMs = nowMs
     this.#options = options
     this.index = new PolicyIndex(options)
     this.#claims = new KeyClaims(this.index)
@@ -61,6 +65,7 @@ export class ObjectsInForce {
     for (const policy of parts.policies) this.index.put(policy)
     for (const list of parts.priceLists) this.index.putPriceList(list)
     for (const [name, labels] of parts.namespaces) this.index.putNamespace(name, labels)
+    for (const grant of parts.grants) this.#options.grants.put(grant, this.#nowMs())
     const contests = parts.accessKeys.flatMap(key => this.#claims.put(key, createdMs))
     const limitsAfter = parts.policies.flatMap(policy => this.index.limitsOf(policy))
     this.#forgetPartitions(limitsBefore, limitsAfter)
@@ -83,12 +88,21 @@ export class ObjectsInForce {
     this.#forgetPartitions(limits, [])
   }
 
+  /** Grants that increase nothing, with why; a policy that they name may come later. */
+  idleGrants(): readonly string[] {
+    return this.#options.grants.all().flatMap(grant => {
+      const fault = grantFault(grant, this.index.policy(grant.policy))
+      return fault === null ? [] : [`BudgetGrant ${grant.namespace}/${grant.name}: spec.policyRef: ${fault}, so that it increases nothing`]
+    })
+  }
+
   /** Takes out what `before` has and `after` has not. An AccessKey may lose its own limits and stay. */
   #leave(before: PolicySetParts | undefined, after: PolicySetParts | null): void {
     if (after === null || after.policies.length === 0) for (const policy of before?.policies ?? []) this.index.remove(policy)
     if (before === undefined || after !== null) return
     for (const key of before.accessKeys) this.#claims.remove(key)
     for (const list of before.priceLists) this.index.removePriceList(list.name)
+    for (const grant of before.grants) this.#options.grants.remove(grant, this.#nowMs())
     for (const name of before.namespaces.keys()) this.index.removeNamespace(name)
   }
 

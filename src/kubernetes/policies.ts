@@ -1,6 +1,7 @@
 // The Kubernetes API as a source of policies: every kind watched, each change in force as soon as it is read. While the API is away, what
 // was read last stays in force.
 import { createHash } from 'node:crypto'
+import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicySet } from '../core/policy.ts'
 import { PARTITION_BYTES_MAX, PROBLEMS_TOLD_MAX } from '../limits.ts'
@@ -70,7 +71,8 @@ class WatchedCluster implements ClusterPolicySource {
     const trusted = trustedHeaders.map(header => header.toLowerCase())
     // Objects of a cluster always name their namespace.
     const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
-    this.#objects = new ObjectsInForce(context, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
+    const options = { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: new GrantBook() }
+    this.#objects = new ObjectsInForce(context, options, () => clock.wallMs())
     this.#reflectors = RESOURCES.map(
       resource =>
         new Reflector({
@@ -138,7 +140,8 @@ class WatchedCluster implements ClusterPolicySource {
     this.#telling = null
     const { changes, problems, warnings } = this.#untold
     this.#untold = { changes: 0, problems: [], warnings: [] }
-    if (changes > 0) this.#say({ kind: 'accepted', objects: this.#objects.count, warnings: few(warnings) })
+    if (changes > 0)
+      this.#say({ kind: 'accepted', objects: this.#objects.count, warnings: few([...warnings, ...this.#objects.idleGrants()]) })
     if (problems.length > 0) this.#say({ kind: 'refused', problems: few(problems) })
   }
 

@@ -19,8 +19,6 @@ export type CheckedObject =
 /** A scalar as it was written, where that is known and it is one. */
 export type WrittenAt = (path: Path) => string | null
 
-const UNSUPPORTED_KINDS: readonly string[] = ['BudgetGrant']
-
 /** Checks one object against the schema of its kind and the rules of this version. Fills in the defaults of the schema. */
 export function checkObject(value: unknown, context: CheckContext, writtenAt: WrittenAt = () => null): CheckedObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -82,8 +80,6 @@ function allFindings(
     // A rule speaks of values of the right shape only.
     if (!faulty.some(other => isWithin(other, path) || isWithin(path, other))) findings.push(...ruleFindings(schema, value, path))
   })
-  if (UNSUPPORTED_KINDS.includes(kind.kind))
-    findings.push({ path: ['kind'], text: `${kind.kind} objects are not supported yet; leave it out` })
   const namespace = (root['metadata'] as Partial<Metadata> | undefined)?.namespace
   if (!kind.namespaced && namespace !== undefined)
     findings.push({ path: ['metadata', 'namespace'], text: `a ${kind.kind} is in no namespace; leave it out` })

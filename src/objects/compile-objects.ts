@@ -1,6 +1,7 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
 import { assert } from '../core/assert.ts'
 import { type LimitVersion, unitPlaces } from '../core/budget.ts'
+import type { Grant } from '../core/grants.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
@@ -10,6 +11,7 @@ import type {
   AcceptedObject,
   AccessKeySpec,
   AllowDenyField,
+  BudgetGrantSpec,
   BudgetSpec,
   LabelSelectorField,
   LimitField,
@@ -35,6 +37,7 @@ export function compileBudgetPolicy(
     ...named(scope, object, version),
     namespaceSelector:
       scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
+    grantNamespaces: spec.grantNamespaces ?? [],
     targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
     match: {
       subjects: (match?.subjects ?? []).map(entry => ({ selector: selector(entry), values: entry.values ?? [] })),
@@ -61,6 +64,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
   return {
     ...named('AccessKey', object, version),
     namespaceSelector: null,
+    grantNamespaces: [],
     targets: [],
     match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
     limits: (spec.limits ?? []).map(limit),
@@ -84,6 +88,22 @@ export function compileAccessKey(object: Name, spec: AccessKeySpec): AccessKey {
     attributes: new Map(own),
     disabled: spec.disabled,
     expiresAtMs: spec.expiresAt === undefined ? null : instantMs(spec.expiresAt),
+  }
+}
+
+/** `version`: of a cluster its creation, of a file its last change. One without `startsAt` counts from when it is seen. */
+export function compileGrant({ namespace, name }: Name, spec: BudgetGrantSpec, version: LimitVersion): Grant {
+  const { kind: scope, name: policy, limit, partition } = spec.policyRef
+  return {
+    namespace,
+    name,
+    policy: { scope, namespace: scope === 'ClusterBudgetPolicy' ? '' : namespace, name: policy },
+    limit,
+    partition: partition ?? null,
+    billionths: decimal(spec.amount, 9),
+    createdMs: version.createdMs === 0 ? version.generation : version.createdMs,
+    startsMs: spec.startsAt === undefined ? 0 : instantMs(spec.startsAt),
+    expiresMs: instantMs(spec.expiresAt),
   }
 }
 

@@ -69,6 +69,7 @@ export interface LabelSelectorField {
 
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
+  readonly grantNamespaces?: readonly string[]
   readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
   readonly match?: {
     readonly subjects?: readonly (SelectorField & { readonly values?: readonly string[] })[]
@@ -91,6 +92,19 @@ export interface AccessKeySpec {
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
   readonly limits?: readonly LimitField[]
+}
+
+export interface BudgetGrantSpec {
+  readonly policyRef: {
+    readonly kind: 'BudgetPolicy' | 'ClusterBudgetPolicy' | 'AccessKey'
+    readonly name: string
+    readonly limit: string
+    readonly partition?: readonly string[]
+  }
+  readonly amount: string
+  readonly startsAt?: string
+  readonly expiresAt: string
+  readonly reason: string
 }
 
 export interface RatesField {
@@ -124,6 +138,7 @@ export interface ModelPriceListSpec {
 export type AcceptedObject = { readonly name: string; readonly namespace: string; readonly labels: ReadonlyMap<string, string> } & (
   | { readonly kind: 'BudgetPolicy' | 'ClusterBudgetPolicy'; readonly spec: BudgetSpec }
   | { readonly kind: 'AccessKey'; readonly spec: AccessKeySpec }
+  | { readonly kind: 'BudgetGrant'; readonly spec: BudgetGrantSpec }
   | { readonly kind: 'ModelPriceList'; readonly spec: ModelPriceListSpec }
   | { readonly kind: 'Namespace' }
 )

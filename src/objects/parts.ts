@@ -1,8 +1,9 @@
 // Accepted objects as the parts of a policy set. Nothing is checked here any more.
 import type { LimitVersion } from '../core/budget.ts'
+import type { Grant } from '../core/grants.ts'
 import type { AccessKey, Policy, PriceList } from '../core/policy.ts'
 import type { PolicySetParts } from '../core/policy-set.ts'
-import { compileAccessKey, compileBudgetPolicy, compileKeyPolicy, compilePriceList } from './compile-objects.ts'
+import { compileAccessKey, compileBudgetPolicy, compileGrant, compileKeyPolicy, compilePriceList } from './compile-objects.ts'
 import type { AcceptedObject } from './objects.ts'
 
 export interface VersionedObject {
@@ -16,6 +17,7 @@ export function partsOf(objects: readonly VersionedObject[]): PolicySetParts {
   const policies: Policy[] = []
   const accessKeys: AccessKey[] = []
   const priceLists: PriceList[] = []
+  const grants: Grant[] = []
   const namespaces = new Map<string, ReadonlyMap<string, string>>()
   for (const { object, version } of objects) {
     switch (object.kind) {
@@ -29,6 +31,9 @@ export function partsOf(objects: readonly VersionedObject[]): PolicySetParts {
         if (own !== null) policies.push(own)
         break
       }
+      case 'BudgetGrant':
+        grants.push(compileGrant(object, object.spec, version))
+        break
       case 'ModelPriceList':
         priceLists.push(compilePriceList(object, object.spec))
         break
@@ -36,5 +41,5 @@ export function partsOf(objects: readonly VersionedObject[]): PolicySetParts {
         namespaces.set(object.name, object.labels)
     }
   }
-  return { policies, accessKeys, priceLists, namespaces }
+  return { policies, accessKeys, priceLists, grants, namespaces }
 }

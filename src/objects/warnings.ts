@@ -1,8 +1,11 @@
 // Warnings: objects that are valid and yet cannot do what their author surely meant. Never a reason to refuse them.
+import { grantFault } from '../core/grants.ts'
 import { selectorMatches } from '../core/match.ts'
 import type { CheckContext } from './check-object.ts'
+import { compileGrant } from './compile-objects.ts'
 import { instantMs } from './instant.ts'
-import type { AcceptedObject, BudgetSpec, LabelSelectorField } from './objects.ts'
+import type { AcceptedObject, BudgetGrantSpec, BudgetSpec, LabelSelectorField } from './objects.ts'
+import { partsOf } from './parts.ts'
 
 export interface WarnOptions extends CheckContext {
   /** For keys that have expired. */
@@ -23,13 +26,15 @@ export function warningsOf<Of extends { readonly object: AcceptedObject }>(
   const keys = all.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
   return all.flatMap(of => {
     const { object } = of
-    const texts =
+    const texts: Iterable<string> =
       object.kind === 'BudgetPolicy' || object.kind === 'ClusterBudgetPolicy'
         ? [...ofSelectors(object.spec, namespaces, keys), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
         : object.kind === 'AccessKey'
           ? [...ofExpiry(object.spec, options.nowMs), ...ofHeaders(object.spec, options)]
-          : []
-    return texts.map(text => ({ of, text }))
+          : object.kind === 'BudgetGrant'
+            ? ofGrant(object, all)
+            : []
+    return [...texts].map(text => ({ of, text }))
   })
 }
 
@@ -85,4 +90,18 @@ function* ofExpiry({ expiresAt, disabled }: { readonly expiresAt?: string; reado
   if (disabled) yield 'spec.disabled: calls with this key are refused'
   else if (expiresAt !== undefined && instantMs(expiresAt) <= nowMs)
     yield `spec.expiresAt: calls with this key are refused since ${expiresAt}`
+}
+
+const NO_VERSION = { createdMs: 0, generation: 0, grantMs: 0 }
+
+function* ofGrant(
+  object: AcceptedObject & { readonly spec: BudgetGrantSpec },
+  all: readonly { readonly object: AcceptedObject }[],
+): Generator<string> {
+  const grant = compileGrant(object, object.spec, NO_VERSION)
+  const { scope, namespace, name } = grant.policy
+  const named = all.filter(({ object: one }) => one.kind === scope && one.namespace === namespace && one.name === name)
+  const [policy = null] = partsOf(named.map(one => ({ object: one.object, version: NO_VERSION }))).policies
+  const fault = grantFault(grant, policy)
+  if (fault !== null) yield `spec.policyRef: ${fault}, so that it increases nothing`
 }

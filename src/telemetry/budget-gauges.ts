@@ -1,6 +1,7 @@
 // Balances of the limits that are not partitioned, as gauges. Read from the ledger at scrape time, at most every ten seconds.
 import { Gauge, type Registry } from 'prom-client'
 import { unitPlaces } from '../core/budget.ts'
+import { limitAt } from '../core/grants.ts'
 import type { DeclaredLimit } from '../core/policy.ts'
 import type { Balance } from '../core/reservation.ts'
 import { windowAt } from '../core/window.ts'
@@ -31,14 +32,15 @@ export function registerBudgetGauges(registry: Registry, ledger: Ledger, policie
     if (read.kind !== 'read') return
     for (const part of Object.values(parts)) part.reset()
     declared.forEach((limit, index) => {
-      show(limit, read.value[index] ?? null)
+      show(limit, read.value[index] ?? null, now)
     })
   }
-  const show = ({ policy, limit }: DeclaredLimit, balance: Balance | null): void => {
+  const show = (declared: DeclaredLimit, balance: Balance | null, now: number): void => {
+    const { policy, limit } = declared
     const labels = { namespace: policy.namespace, policy: policy.name, limit: limit.name, unit: limit.unit }
     // A gauge is a picture, not an account: here, and nowhere else, an amount becomes a double.
     const value = (amount: bigint): number => Number(amount) / 10 ** unitPlaces(limit.unit)
-    parts.limit.set(labels, value(limit.amount))
+    parts.limit.set(labels, value(limitAt(declared, [], now).amount))
     parts.spent.set(labels, value(balance?.spent ?? 0n))
     parts.reserved.set(labels, value(balance?.reserved ?? 0n))
     parts.suspense.set(labels, value(balance?.suspense ?? 0n))

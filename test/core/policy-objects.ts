@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import type { PolicySetOptions } from '../../src/core/compiled-policy.ts'
+import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
@@ -13,10 +14,11 @@ export const options = (partitions: PartitionRegistry = new PartitionRegistry())
   sha256,
   partitions,
   partitionBytesMax: 128,
+  grants: new GrantBook(),
 })
 
 export const setOf = (parts: Partial<PolicySetParts>, registry?: PartitionRegistry): PolicySet =>
-  compilePolicySet({ policies: [], accessKeys: [], priceLists: [], namespaces: new Map(), ...parts }, options(registry))
+  compilePolicySet({ policies: [], accessKeys: [], priceLists: [], grants: [], namespaces: new Map(), ...parts }, options(registry))
 
 export function policy(over: Partial<Policy> = {}): Policy {
   return {
@@ -25,6 +27,7 @@ export function policy(over: Partial<Policy> = {}): Policy {
     name: 'team',
     version: { createdMs: 0, generation: 1, grantMs: 0 },
     namespaceSelector: null,
+    grantNamespaces: [],
     targets: [],
     match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
     limits: [],

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { budgetKey, type Unit } from '../../src/core/budget.ts'
+import { LimitGrants } from '../../src/core/grants.ts'
 import type { BoundLimit } from '../../src/core/policy.ts'
 import { type Shortfall, verdictOnShortfall } from '../../src/core/refusal.ts'
 import type { Window, WindowSpec } from '../../src/core/window.ts'
@@ -40,6 +41,7 @@ function shortfall({
     limit: { name, unit, amount: limit, window: spec, partitionBy: [], maxPartitions: 10, allowUpTo: null },
     partition: [],
     version,
+    granted: { grants: new LimitGrants(), from: null },
     hard: true,
     response: { statusCode: null, message: null, exposeAmounts: expose },
     window: () => window,

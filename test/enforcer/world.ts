@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import { compilePolicySet } from '../../src/core/policy-set.ts'
 import type { Balance } from '../../src/core/reservation.ts'
@@ -87,7 +88,10 @@ async function policySource(yaml: string): Promise<PolicySource> {
     writeFileSync(join(folder, 'policies.yaml'), yaml)
     const loaded = await loadObjects([folder], { trustedHeaders: [], defaultNamespace: 'default', nowMs: NOW })
     if (loaded.parts === null) throw new Error(loaded.problems.join('\n'))
-    const set = compilePolicySet(loaded.parts, { sha256, partitions: new PartitionRegistry(), partitionBytesMax: PARTITION_BYTES_MAX })
+    const grants = new GrantBook()
+    grants.replace(loaded.parts.grants, NOW)
+    const options = { sha256, partitions: new PartitionRegistry(), partitionBytesMax: PARTITION_BYTES_MAX, grants }
+    const set = compilePolicySet(loaded.parts, options)
     return { current: () => set, onChange: () => {}, close: async () => {} }
   } finally {
     rmSync(folder, { recursive: true })

@@ -124,6 +124,7 @@ describe('the parts', () => {
     const [policy] = parts?.policies ?? []
     expect(policy).toEqual({
       scope: 'BudgetPolicy',
+      grantNamespaces: [],
       namespace: 'default',
       name: 'team',
       version: { createdMs: 0, generation: expect.any(Number), grantMs: 0 },
@@ -240,6 +241,12 @@ describe('warnings', () => {
   const object = (kind: string, spec: object, metadata: object = {}) =>
     JSON.stringify({ apiVersion: 'purser.dev/v1alpha1', kind, metadata: { name: 'x', ...metadata }, spec })
   const hash = `sha256:${'a'.repeat(64)}`
+  const GRANT = {
+    policyRef: { kind: 'BudgetPolicy', name: 'team', limit: 'month' },
+    amount: '5',
+    expiresAt: '2027-01-01T00:00:00Z',
+    reason: 'launch',
+  }
   it.each([
     [
       object('ClusterBudgetPolicy', { permissions: {}, namespaceSelector: { matchLabels: { ai: 'true' } } }),
@@ -253,11 +260,21 @@ describe('warnings', () => {
     [object('BudgetPolicy', { permissions: {}, targetRefs: [{ kind: 'Gateway', name: 'ai' }] }), 'through the Gateway ai'],
     [object('AccessKey', { keyHashes: [hash], expiresAt: '2025-12-31T23:59:59Z' }), 'are refused since 2025-12-31T23:59:59Z'],
     [object('AccessKey', { keyHashes: [hash], disabled: true }), 'calls with this key are refused'],
+    [object('BudgetGrant', GRANT), 'spec.policyRef: there is no BudgetPolicy default/team, so that it increases nothing'],
+    [
+      `${budgetPolicy(limitSpec())}---\n${object('BudgetGrant', { ...GRANT, policyRef: { ...GRANT.policyRef, limit: 'day' } })}`,
+      'BudgetGrant default/x: spec.policyRef: BudgetPolicy default/team has no limit day, so that it increases nothing',
+    ],
   ])('%s', async (text, warning) => {
     const { warnings, problems } = await load(text)
     expect(problems).toEqual([])
     expect(warnings).toHaveLength(1)
     expect(warnings[0]).toContain(warning)
+  })
+
+  it('are none for a grant of a limit that is there', async () => {
+    const grant = `${budgetPolicy(limitSpec())}---\n${object('BudgetGrant', GRANT)}`
+    expect(await load(grant)).toMatchObject({ warnings: [], problems: [], objects: 2, parts: { grants: [{ billionths: 5_000_000_000n }] } })
   })
 
   it('are none where labels match', async () => {

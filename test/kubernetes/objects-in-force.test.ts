@@ -1,5 +1,6 @@
 // Objects judged one by one: in force as soon as they are put, faulty ones alone held back, and nothing left behind by what is gone.
 import { describe, expect, it } from 'vitest'
+import { limitAt } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import { type Kind, ObjectsInForce } from '../../src/kubernetes/objects-in-force.ts'
 import type { RawObject } from '../../src/kubernetes/raw-object.ts'
@@ -29,9 +30,11 @@ const raw = (name: string, spec: unknown, over: Partial<RawObject['metadata']> =
 })
 const limit = (over: object = {}) => ({ name: 'month', unit: 'USD', amount: '5', window: { calendar: 'Month' }, ...over })
 
+const NOW = Date.UTC(2026, 10, 24)
+
 function fresh() {
   const partitions = new PartitionRegistry()
-  return { partitions, objects: new ObjectsInForce({ trustedHeaders: [], defaultNamespace: 'default' }, options(partitions)) }
+  return { partitions, objects: new ObjectsInForce({ trustedHeaders: [], defaultNamespace: 'default' }, options(partitions), () => NOW) }
 }
 const amounts = (objects: ObjectsInForce): bigint[] => objects.index.declared().map(one => one.limit.amount / 1_000_000_000n)
 
@@ -94,7 +97,16 @@ describe('an object', () => {
       expiresAt: '2027-01-01T00:00:00Z',
       reason: 'launch',
     }
-    expect(objects.put(GRANT, raw('g', grant)).problems.join()).toContain('BudgetGrant team/g: kind: ')
+    expect(objects.put(GRANT, raw('g', grant))).toEqual({ problems: [], warnings: [] })
+    expect(objects.idleGrants()).toEqual([
+      'BudgetGrant team/g: spec.policyRef: there is no BudgetPolicy team/a, so that it increases nothing',
+    ])
+    objects.put(POLICY, raw('a', { limits: [limit()] }))
+    expect(objects.idleGrants()).toEqual([])
+    const at = () => limitAt(objects.index.declared()[1]!, [], NOW)
+    expect(at().amount).toBe(10_000_000_000n)
+    objects.remove(GRANT, 'team/g')
+    expect(at()).toEqual({ amount: 5_000_000_000n, version: { createdMs: Date.UTC(2026, 0, 1), generation: 3, grantMs: NOW * 1_000 + 3 } })
   })
 
   it('that is a key has its own limits, and loses them', () => {

@@ -71,6 +71,7 @@ const partsOf = (policies: readonly Policy[]): PolicySetParts => ({
   policies,
   accessKeys: [],
   priceLists: PRICE_LISTS,
+  grants: [],
   namespaces: new Map(),
 })
 

@@ -1,4 +1,5 @@
 // A replica of Purser: the real enforcer, keeper and outbox on a simulated process. It starts as `serve` does, drains, and may be killed.
+import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet } from '../../src/core/policy-set.ts'
@@ -140,7 +141,7 @@ export class Replica {
         if (version === undefined) throw new Error('there are policies from the start')
         const known = compiled.get(version)
         if (known !== undefined) return known
-        const set = compilePolicySet(version.parts, { sha256, partitions, partitionBytesMax: PARTITION_BYTES_MAX })
+        const set = compilePolicySet(version.parts, { sha256, partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: new GrantBook() })
         compiled.set(version, set)
         return set
       },
