@@ -25,6 +25,8 @@ export interface Config extends LedgerPlace {
   readonly jwtPayloadKey: string | null
   readonly httpTokenFile: string | null
   readonly drainSeconds: number
+  readonly webhookUrl: string | null
+  readonly webhookSecretFile: string | null
   readonly logLevel: string
   readonly grpcTlsCert: string | null
   readonly grpcTlsKey: string | null
@@ -65,6 +67,8 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   'trust-xfcc': { type: 'boolean', value: '', help: 'take the SPIFFE id from x-forwarded-client-cert' },
   'jwt-payload-key': { type: 'string', value: '', help: 'which verified payload holds the claims, where there are several' },
   'http-token-file': { type: 'string', value: '', help: 'file with the bearer token for /v1 beyond loopback' },
+  'webhook-url': { type: 'string', value: '', help: 'http(s) address that is told when a budget reaches warnAtPercent' },
+  'webhook-secret-file': { type: 'string', value: '', help: 'file with the secret, in base64, that signs what is sent there' },
   'drain-seconds': { type: 'string', value: '50', help: 'how long open streams are metered on after SIGTERM' },
   'log-level': { type: 'string', value: 'info', help: 'trace, debug, info, warn, error or fatal' },
   'grpc-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate of the gRPC server' },
@@ -127,6 +131,8 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     trustXfcc: on('trust-xfcc'),
     jwtPayloadKey: optional('jwt-payload-key'),
     httpTokenFile: optional('http-token-file'),
+    webhookUrl: text('webhook-url') === '' ? null : httpUrl('webhook-url', text('webhook-url')),
+    webhookSecretFile: optional('webhook-secret-file'),
     drainSeconds: whole('drain-seconds', text('drain-seconds'), 0, 3_600),
     logLevel: oneOf('log-level', text('log-level'), ['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
     grpcTlsCert: optional('grpc-tls-cert'),
@@ -136,6 +142,8 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
   if ((config.grpcTlsCert === null) !== (config.grpcTlsKey === null)) {
     throw new ConfigError('--grpc-tls-cert and --grpc-tls-key go together')
   }
+  if ((config.webhookUrl === null) !== (config.webhookSecretFile === null))
+    throw new ConfigError('--webhook-url and --webhook-secret-file go together')
   if (config.ledgerGuarded > 0 && !config.ledger.startsWith('redis'))
     throw new ConfigError('--ledger-guarded: only for a --ledger in Redis')
   return Object.freeze(config)
@@ -208,6 +216,14 @@ function whole(name: string, text: string, min: number, max: number): number {
     throw new ConfigError(`--${name} ${text}: allowed: a whole number from ${min} to ${max}`)
   }
   return Number(text)
+}
+
+/** The text is not repeated: it may hold a password. */
+function httpUrl(name: string, text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '')
+    throw new ConfigError(`--${name}: allowed: an http or https address without a user in it`)
+  return text
 }
 
 function oneOf(name: string, text: string, allowed: readonly string[]): string {

@@ -69,6 +69,14 @@ export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can ke
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
+/** Warnings of budgets. */
+export const WARN_LOOK_MS = 1_000 // after a charge, so that what many calls charge is one look
+export const WARN_LOOK_MAX = 1_000 // budgets looked at together; the rest is seen with their next calls
+export const WARNINGS_REMEMBERED_MAX = 10_000 // about 2 MB
+export const WEBHOOK_TIMEOUT_MS = 10_000
+export const WEBHOOK_RETRIES_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000, 600_000] // a receiver that is deployed anew is back by then
+export const WEBHOOK_PENDING_MAX = 1_000 // about 2 MB
+
 /** The outbox of settlements while the ledger is away. */
 export const OUTBOX_MAX = 20_000 // about 20 MB; beyond it the sweep charges what is open
 export const OUTBOX_KEEP_MS = 840_000 // a minute under the retention of records: a later repeat would be charged again

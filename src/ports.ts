@@ -26,6 +26,7 @@ import type {
   SweepOutcome,
 } from './core/reservation.ts'
 import type { TokenCount } from './core/token-bound.ts'
+import type { BudgetWarning } from './core/warning.ts'
 import type { Window } from './core/window.ts'
 
 /**
@@ -172,6 +173,8 @@ export interface Telemetry {
   ledgerMemory(ratio: number): void
   estimateViolated(model: string): void
   overrun(nanoUsd: bigint): void
+  /** A budget reached a percentage of its amount; told once in its window. */
+  warned(warning: BudgetWarning): void
   contradicted(format: string): void
   tokensUsed(kind: 'input' | 'output', model: string, count: bigint): void
   /** One decision or settlement, for logs at debug: our own words and numbers, never content. */

@@ -1,6 +1,7 @@
 // Partitions: which bucket of a partitioned limit a call counts in. Remembers the values seen, never more than a limit's maximum.
 import { type BudgetKey, limitKeyOf, parseBudgetKey } from './budget.ts'
 import { NO_VALUE, OTHER_VALUE, type Selector, type Subject, selectValues } from './subject.ts'
+import { isWarningMark } from './warning.ts'
 
 /** SHA-256 of a text's UTF-8, as 64 hex digits. */
 export type Sha256 = (text: string) => string
@@ -36,7 +37,7 @@ export class PartitionRegistry {
   /** Takes in a partition that the ledger knows already, at start. Keys without a partition, and those of `(other)`, are ignored. */
   seen(key: BudgetKey): void {
     const fields = parseBudgetKey(key)
-    if (fields === null || fields.partition.length === 0 || fields.partition[0] === OTHER_VALUE) return
+    if (fields === null || isWarningMark(key) || fields.partition.length === 0 || fields.partition[0] === OTHER_VALUE) return
     this.#seenOf(limitKeyOf(key)).add(key)
   }
 

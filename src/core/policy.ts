@@ -56,6 +56,8 @@ export interface Limit {
   readonly window: WindowSpec
   readonly partitionBy: readonly Selector[]
   readonly maxPartitions: number
+  /** Percentages of the amount at which a warning is raised, ascending. */
+  readonly warnAtPercent: readonly number[]
   /** What one replica may admit by itself while the ledger is away, in the limit's unit; null: nothing. */
   readonly allowUpTo: bigint | null
 }

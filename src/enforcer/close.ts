@@ -18,7 +18,7 @@ export interface Held {
 
 /** Charges what the ending says. To be called once for each reservation, as with {@link releaseReservation}. */
 export function closeReservation(enforcer: Enforcer, { plan, reservation, allowed }: Held, ending: Ending): void {
-  const { settler, holder, time, telemetry, watch } = enforcer
+  const { settler, holder, time, telemetry, watch, warner } = enforcer
   watch.remove(reservation.id)
   const charge = chargeOf(plan, ending, time.now())
   const amounts = amountsFor(reservation.lines, charge)
@@ -35,6 +35,7 @@ export function closeReservation(enforcer: Enforcer, { plan, reservation, allowe
     },
     () => allowed?.posted(),
   )
+  warner.charged(plan.binding.limits, reservation.lines)
   telemetry.closed(charge.how)
   count(enforcer, plan, charge, ending)
 }

@@ -7,6 +7,7 @@ import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { createSettler, type Settler } from './settle.ts'
 import { createStoreTime, mintHolder, reservationIds, type StoreTime } from './store-time.ts'
+import { createWarner, type Warner } from './warn.ts'
 import { createWatch, type Watch } from './watch.ts'
 
 export interface Enforcer {
@@ -23,6 +24,7 @@ export interface Enforcer {
   readonly mintId: (storeMs: number) => ReservationId
   readonly allowance: Allowance
   readonly watch: Watch
+  readonly warner: Warner
   readonly identity: IdentityRules
   /** What happens to calls that no policy can bind. */
   readonly unbudgeted: 'allow' | 'deny'
@@ -31,13 +33,12 @@ export interface Enforcer {
 }
 
 /** What an enforcer is made of; the rest is its own. */
-export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch'>
+export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch' | 'warner'>
 
 /** A new holder with an empty outbox. */
 export function createEnforcer(parts: Parts): Enforcer {
   const time = createStoreTime(parts.clock)
-  return {
-    ...parts,
+  const own = {
     time,
     settler: createSettler({ ...parts, time }),
     holder: mintHolder(parts.random),
@@ -45,6 +46,7 @@ export function createEnforcer(parts: Parts): Enforcer {
     allowance: createAllowance(),
     watch: createWatch(),
   }
+  return { ...parts, ...own, warner: createWarner({ ...parts, ...own }) }
 }
 
 export function exchangeFactory(enforcer: Enforcer, admitting: () => boolean): ExchangeFactory {

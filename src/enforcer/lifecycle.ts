@@ -15,6 +15,7 @@ import {
   type BodyAnswer,
   type Exchange,
   type HeadAnswer,
+  type HeaderChange,
   NO_CHANGE,
   type Refusal,
   type RequestInfo,
@@ -25,7 +26,7 @@ import { type AnswerMeter, openAnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { type MeteredRequest, neverSent, type WatchedRequest } from './request.ts'
+import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
@@ -43,6 +44,8 @@ export class Lifecycle implements Exchange {
   #dialect: Dialect = 'openai'
   #startMs: number
   #gone = false
+  /** What the client is told with its answer. */
+  #told: HeaderChange = NO_CHANGE
 
   constructor(enforcer: Enforcer) {
     this.#enforcer = enforcer
@@ -101,6 +104,8 @@ export class Lifecycle implements Exchange {
     this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
     this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
     const balances = admission.kind === 'reserved' ? admission.balances : []
+    const warning = this.#enforcer.warner.saw(plan.binding.limits, reservation.lines, balances)
+    if (warning !== null) this.#told = { set: [['x-purser-warning', warning]], remove: [] }
     this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
     return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
   }
@@ -139,11 +144,11 @@ export class Lifecycle implements Exchange {
         const { reservation, plan, allowed } = state
         this.#state = { kind: 'metering', reservation, plan, allowed, meter }
         watchProgress(this.#enforcer, { reservation, plan, allowed }, meter)
-        if (!info.endOfStream) return { kind: 'meter', change: NO_CHANGE }
+        if (!info.endOfStream) return { kind: 'meter', change: this.#told }
         this.#finish(true)
       }
     }
-    return { kind: 'done', change: NO_CHANGE }
+    return { kind: 'done', change: this.#told }
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
@@ -239,11 +244,3 @@ export class Lifecycle implements Exchange {
 }
 
 const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
-
-/** How an exchange ends at the head of its response; null where its body is to be read. */
-function endingAtHead(info: ResponseInfo): Ending | 'never-sent' | null {
-  if (neverSent(info)) return 'never-sent'
-  // The proxy answered by itself after it may have asked the provider (a reset, a timeout).
-  if (info.codeDetails !== null && info.codeDetails !== 'via_upstream') return { kind: 'lost' }
-  return info.status >= 200 && info.status <= 299 ? null : { kind: 'error' }
-}

@@ -3,6 +3,7 @@ import { type BudgetKey, formatAmount, limitKeyOf, parseBudgetKey } from '../cor
 import { limitAt } from '../core/grants.ts'
 import type { DeclaredLimit } from '../core/policy.ts'
 import { type Balance, EMPTY_BALANCE } from '../core/reservation.ts'
+import { isWarningMark } from '../core/warning.ts'
 import { type Window, windowAt } from '../core/window.ts'
 import type { Ledger, PolicySource } from '../ports.ts'
 
@@ -99,7 +100,7 @@ function filterOf(query: URLSearchParams): (key: BudgetKey) => boolean {
   const partition = query.get('partition')
   return key => {
     const parsed = parseBudgetKey(key)
-    if (parsed === null) return false
+    if (parsed === null || isWarningMark(key)) return false
     const fits = (asked: string | null, value: string): boolean => asked === null || asked === value
     return (
       fits(namespace, parsed.namespace) &&

@@ -10,6 +10,7 @@ import { registerBudgetGauges } from '../telemetry/budget-gauges.ts'
 import { createLog, sumRefusals } from '../telemetry/logs.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
+import { createWebhook } from '../telemetry/webhook.ts'
 import { createTokenCounter } from '../tokens/counter.ts'
 import { openLedger, openPolicies, openPrices } from './open.ts'
 
@@ -21,7 +22,7 @@ export async function runServe(args: readonly string[]): Promise<number> {
   const log = createLog(config.logLevel)
   const metrics = createMetrics()
   const refusals = sumRefusals(log)
-  const telemetry = createTelemetry(metrics, log, refusals)
+  const telemetry = createTelemetry(metrics, log, refusals, webhookOf(config, log))
   const wiring: Wiring = {
     clock,
     timer: systemTimer,
@@ -64,6 +65,19 @@ const doorLog = (log: ReturnType<typeof createLog>) => ({
   error: (message: string, fault: unknown) =>
     log.error({ fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) }, message),
 })
+
+function webhookOf({ webhookUrl: url, webhookSecretFile, ledgerName: ledger }: Config, log: ReturnType<typeof createLog>) {
+  if (url === null || webhookSecretFile === null) return null
+  const text = readFileSync(webhookSecretFile, 'utf8')
+    .trim()
+    .replace(/^whsec_/, '')
+  const secret = Buffer.from(text, 'base64')
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || secret.length < 24)
+    throw new ConfigError(
+      `--webhook-secret-file ${webhookSecretFile}: allowed: 24 random bytes or more in base64, as openssl rand -base64 32 makes them`,
+    )
+  return createWebhook({ url, secret, ledger, clock, timer: systemTimer, log })
+}
 
 function tokenOf({ httpTokenFile }: Config): string | null {
   if (httpTokenFile === null) return null

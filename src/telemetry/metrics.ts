@@ -12,6 +12,7 @@ export interface Metrics {
   readonly ledgerMemory: Gauge
   readonly estimateViolations: Counter<'model'>
   readonly overrunUsd: Counter
+  readonly warnings: Counter<'namespace' | 'policy' | 'limit' | 'percent'>
   readonly contradictions: Counter<'format'>
   readonly tokenUsage: Histogram<'gen_ai_token_type' | 'gen_ai_response_model'>
   readonly openExchanges: Gauge
@@ -61,6 +62,12 @@ export function createMetrics(): Metrics {
       registers,
     }),
     overrunUsd: new Counter({ name: 'purser_overrun_usd_total', help: 'US dollars charged beyond what was reserved', registers }),
+    warnings: new Counter({
+      name: 'purser_budget_warnings_total',
+      help: 'Budgets that reached a percentage of their amount',
+      labelNames: ['namespace', 'policy', 'limit', 'percent'],
+      registers,
+    }),
     contradictions: new Counter({
       name: 'purser_usage_contradictions_total',
       help: 'Usage reports that contradict themselves',

@@ -70,6 +70,7 @@ export const limit = (over: Partial<Limit> = {}): Limit => ({
   window: { kind: 'calendar', period: 'Month', timeZone: 'UTC', anchorDay: 1 },
   partitionBy: [],
   maxPartitions: 10_000,
+  warnAtPercent: [],
   allowUpTo: null,
   ...over,
 })

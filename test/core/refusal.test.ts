@@ -38,7 +38,7 @@ function shortfall({
   const bound: BoundLimit = {
     key,
     policy,
-    limit: { name, unit, amount: limit, window: spec, partitionBy: [], maxPartitions: 10, allowUpTo: null },
+    limit: { name, unit, amount: limit, window: spec, partitionBy: [], maxPartitions: 10, warnAtPercent: [], allowUpTo: null },
     partition: [],
     version,
     granted: { grants: new LimitGrants(), from: null },

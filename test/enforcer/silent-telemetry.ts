@@ -12,6 +12,7 @@ export const silentTelemetry = (): SilentTelemetry => ({
   ledgerMemory: vi.fn(),
   estimateViolated: vi.fn(),
   overrun: vi.fn(),
+  warned: vi.fn(),
   contradicted: vi.fn(),
   tokensUsed: vi.fn(),
   trace: vi.fn(),

@@ -158,6 +158,7 @@ export class Replica {
       ledgerError: () => {},
       estimateViolated: () => {},
       overrun: () => {},
+      warned: () => {},
       contradicted: () => {},
       tokensUsed: () => {},
       trace: () => {},

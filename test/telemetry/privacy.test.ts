@@ -38,7 +38,7 @@ async function outlets(world: World): Promise<{ all(): Promise<string>; logged()
   const logger = createLog('trace', { write })
   const metrics = createMetrics()
   const sums = sumRefusals(logger)
-  const real = createTelemetry(metrics, logger, sums)
+  const real = createTelemetry(metrics, logger, sums, null)
   for (const name of Object.keys(real) as (keyof typeof real)[]) world.telemetry[name].mockImplementation(real[name] as never)
   return {
     logged: () => log,
