@@ -45,6 +45,8 @@ const OTHER_FLAGS = [
   'max-per-request',
   'for',
   'key-file',
+  'experiment',
+  'budget',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 

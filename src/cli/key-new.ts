@@ -32,6 +32,8 @@ const OPTIONS = {
   providers: { type: 'string' },
   endpoints: { type: 'string' },
   limit: { type: 'string', multiple: true },
+  experiment: { type: 'string' },
+  budget: { type: 'string' },
   'max-per-request': { type: 'string' },
   expires: { type: 'string' },
   for: { type: 'string' },
@@ -57,8 +59,10 @@ function readArgs(args: readonly string[]): { readonly values: Values; readonly 
   } catch (fault) {
     throw new NoKey(fault instanceof Error ? fault.message : String(fault))
   }
-  const [name, ...more] = parsed.positionals
+  const { experiment, budget } = parsed.values
+  const [name, ...more] = experiment === undefined ? parsed.positionals : [experiment, ...parsed.positionals]
   if (name === undefined || more.length > 0) throw new NoKey('one name is needed for the AccessKey: purser key new NAME')
+  if ((experiment === undefined) !== (budget === undefined)) throw new NoKey('--experiment and --budget go together')
   return { values: parsed.values, name }
 }
 
@@ -81,10 +85,11 @@ function accessKey(name: string, values: Values, hash: string, nowMs: number): o
       keyHashes: [hash],
       ...some({
         subject,
+        experiment: values.experiment === undefined ? undefined : true,
         expiresAt: expiry(values, nowMs),
         permissions,
         reservation: perRequest === undefined ? undefined : { maxPerRequest: perRequest },
-        limits: values.limit?.map(limitOf),
+        limits: limitsOf(values),
       }),
     },
   }
@@ -104,6 +109,12 @@ function pairs(flag: string, texts: readonly string[] | undefined): Readonly<Rec
     return [name, value] as const
   })
   return Object.fromEntries(split)
+}
+
+function limitsOf({ budget, limit }: Values): readonly object[] | undefined {
+  const whole = budget === undefined ? [] : [{ name: 'budget', unit: 'USD', amount: budget, window: { lifetime: {} } }]
+  const all = [...whole, ...(limit ?? []).map(limitOf)]
+  return all.length === 0 ? undefined : all
 }
 
 const LIMIT = /^([^=]+)=([0-9.]+)(USD|Tokens|InputTokens|OutputTokens|Requests)?\/(.+)$/

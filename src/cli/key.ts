@@ -15,6 +15,8 @@ another. With --key-file, the key goes to a file that only you can read, and std
 
   purser key new indexer --namespace search --team search --limit day=20/Day --key-file indexer.key > policies/indexer.yaml
 
+  purser key new --experiment prompt-tuning --budget 20 --for 7d --namespace search
+
   --namespace NAME        the namespace of the object (default: the one that serve is told by --default-namespace)
   --label NAME=VALUE      a label, by which policies select keys (may be repeated)
   --user NAME             the attribute user, by which policies match and partition
@@ -25,6 +27,8 @@ another. With --key-file, the key goes to a file that only you can read, and std
   --endpoints GLOB,GLOB   the endpoints that it may use (default: all)
   --limit LIMIT           a limit of its own, as NAME=AMOUNT[UNIT]/WINDOW (may be repeated). UNIT: USD (default), Tokens, InputTokens,
                           OutputTokens, Requests. WINDOW: Hour, Day, Week, Month, Quarter, Year, lifetime, inFlight, or a span such as 1m
+  --experiment NAME       an experiment instead of NAME: a key with --budget USD for its whole life and an end (--for or --expires), which must
+                          stay within what the ClusterBudgetPolicies of its namespace allow experiments
   --max-per-request USD   the most that one call may reserve
   --for SPAN              the key expires after this many days, hours or minutes: 7d, 12h, 30m
   --expires INSTANT       the same as an instant, such as 2027-01-31T00:00:00Z

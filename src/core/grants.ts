@@ -55,10 +55,10 @@ interface Granting {
   readonly granted: Granted
 }
 
-/** Whoever may write grants in a namespace increases its limits; those of the whole cluster only where they say so. */
+/** Whoever may write grants in a namespace increases its limits; those of the whole cluster, and of experiments, only where it is said. */
 export const grantedTo = (policy: Policy, limit: Limit, book: GrantBook): Granted => ({
   grants: book.of(policy, limit.name),
-  from: policy.scope === 'ClusterBudgetPolicy' ? policy.grantNamespaces : null,
+  from: policy.grantNamespaces,
 })
 
 /** The grants of one limit. */
@@ -176,8 +176,7 @@ export function grantFault(grant: Grant, policy: Policy | null): string | null {
   if (policy === null) return `there is no ${title}`
   const limit = policy.limits.find(one => one.name === grant.limit)
   if (limit === undefined) return `${title} has no limit ${grant.limit}`
-  if (scope === 'ClusterBudgetPolicy' && !policy.grantNamespaces.includes(grant.namespace))
-    return `${title} takes no grants from the namespace ${grant.namespace} (grantNamespaces)`
+  if (policy.grantNamespaces?.includes(grant.namespace) === false) return `${title} takes no grants from the namespace ${grant.namespace}`
   if (inUnit(grant, limit.unit) === null) return `${limit.unit} are counted whole: an amount without a fraction`
   const values = grant.partition?.length ?? limit.partitionBy.length
   return values === limit.partitionBy.length

@@ -2,6 +2,7 @@
 // time, so that a change costs as much as it changes. Never holds an object that was not put.
 import { assert } from './assert.ts'
 import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, type PolicySetOptions } from './compiled-policy.ts'
+import { type Experiment, experimentFault } from './experiments.ts'
 import { selectorMatches } from './match.ts'
 import type { AccessKey, DeclaredLimit, Policy, PolicyName, PolicySet, PriceList, SubjectBinding } from './policy.ts'
 import type { ObjectName, Subject } from './subject.ts'
@@ -18,6 +19,8 @@ export class PolicyIndex implements PolicySet {
   /** Of AccessKeys, by namespace/name. */
   readonly #own = new Map<string, CompiledPolicy>()
   readonly #keys = new Map<string, AccessKey>()
+  /** Keys that are experiments, by namespace and name. */
+  readonly #experiments = new Map<string, Map<string, AccessKey>>()
   readonly #namespaces = new Map<string, Labels>()
   #priceLists: readonly PriceList[] = []
   /** The policies that could bind in a namespace, in order; made when it is asked for. */
@@ -42,6 +45,18 @@ export class PolicyIndex implements PolicySet {
       .sort(byName)
       .flatMap(declaredLimits)
     return this.#declared
+  }
+
+  keyFault(key: AccessKey, nowMs: number): string | null {
+    if (!key.experiment) return null
+    for (const { policy } of this.#candidatesOf(key.namespace)) {
+      if (policy.experiments === null || policy.audit) continue
+      const others = [...(this.#experiments.get(key.namespace)?.values() ?? [])].map(one => this.#experiment(one))
+      const fault = experimentFault(this.#experiment(key), others, policy.experiments, nowMs)
+      if (fault !== null)
+        return `The key ${key.namespace}/${key.name} is an experiment beyond what ${policy.scope} ${policy.name} allows: ${fault}.`
+    }
+    return null
   }
 
   bindSubject(subject: Subject): SubjectBinding {
@@ -83,10 +98,16 @@ export class PolicyIndex implements PolicySet {
       assert(!this.#keys.has(hash), 'a key hash is held once')
       this.#keys.set(hash, key)
     }
+    if (!key.experiment) return
+    const open = this.#experiments.get(key.namespace) ?? new Map<string, AccessKey>()
+    this.#experiments.set(key.namespace, open.set(key.name, key))
   }
 
   removeKey(key: AccessKey): void {
     for (const hash of key.keyHashes) if (this.#keys.get(hash) === key) this.#keys.delete(hash)
+    const open = this.#experiments.get(key.namespace)
+    if (open?.get(key.name) === key) open.delete(key.name)
+    if (open?.size === 0) this.#experiments.delete(key.namespace)
   }
 
   putPriceList(list: PriceList): void {
@@ -106,6 +127,10 @@ export class PolicyIndex implements PolicySet {
   removeNamespace(name: string): void {
     this.#namespaces.delete(name)
     this.#candidates.delete(name)
+  }
+
+  #experiment(key: AccessKey): Experiment {
+    return { key, limits: this.#own.get(`${key.namespace}/${key.name}`)?.policy.limits ?? [] }
   }
 
   #shelf({ scope, namespace }: Pick<PolicyName, 'scope' | 'namespace'>): Map<string, CompiledPolicy> | undefined {

@@ -1,5 +1,6 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
+import type { ExperimentBounds } from './experiments.ts'
 import type { Granted } from './grants.ts'
 import type { Rates } from './price.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
@@ -14,8 +15,10 @@ export interface Policy {
   readonly version: LimitVersion
   /** Null for policies that are not cluster-scoped. */
   readonly namespaceSelector: LabelSelector | null
-  /** Whose BudgetGrants may increase the limits of a cluster-scoped policy; of others, their own namespace may. */
-  readonly grantNamespaces: readonly string[]
+  /** Namespaces whose BudgetGrants may increase its limits; null for whichever can name it, which is its own. */
+  readonly grantNamespaces: readonly string[] | null
+  /** What keys that are experiments must stay within; null where it says nothing of them. */
+  readonly experiments: ExperimentBounds | null
   /** Routes or Gateways of its namespace; empty for all of them. */
   readonly targets: readonly TargetRef[]
   readonly match: Match
@@ -105,6 +108,10 @@ export interface AccessKey {
   readonly attributes: ReadonlyMap<string, string>
   readonly disabled: boolean
   readonly expiresAtMs: number | null
+  /** Of a cluster the creation of its object, of a file its last change, in ms. */
+  readonly createdMs: number
+  /** Whether it must stay within the bounds of experiments. */
+  readonly experiment: boolean
 }
 
 /** A price list as declared; rates that it leaves out are null and fall back as the price book says. */
@@ -129,6 +136,8 @@ export interface PolicySet {
   readonly priceLists: readonly PriceList[]
   /** The key that holds this `sha256:…`, null where none does. */
   keyByHash(hash: string): AccessKey | null
+  /** Why a key that is held does not count, in a sentence; null where it does. Expiry is not looked at. */
+  keyFault(key: AccessKey, nowMs: number): string | null
   /** What binds the subject whatever it calls: empty `policies` means that nothing can. */
   bindSubject(subject: Subject): SubjectBinding
   /** Every limit as declared, in order, for listing balances before the first call. */

@@ -39,7 +39,7 @@ export function identify(info: RequestInfo, set: PolicySet, rules: IdentityRules
   const key = first?.key ?? null
   if (first !== undefined && key === null) return refused('unknown-key', 'The key is not known here.')
   if (key !== null) {
-    const dead = deadKey(key, nowMs)
+    const dead = deadKey(key, set, nowMs)
     if (dead !== null) return { kind: 'refused', verdict: dead }
   }
   if (key === null && rules.requireKey)
@@ -53,11 +53,12 @@ const refused = (reason: Parameters<typeof verdict>[0], message: string): Identi
   verdict: verdict(reason, message),
 })
 
-function deadKey(key: AccessKey, nowMs: number): Verdict | null {
+function deadKey(key: AccessKey, set: PolicySet, nowMs: number): Verdict | null {
   if (key.disabled) return verdict('key-disabled', `The key ${key.namespace}/${key.name} is disabled.`)
   if (key.expiresAtMs !== null && nowMs >= key.expiresAtMs)
     return verdict('key-expired', `The key ${key.namespace}/${key.name} has expired.`)
-  return null
+  const fault = set.keyFault(key, nowMs)
+  return fault === null ? null : verdict('key-not-accepted', fault)
 }
 
 function credentialsOf(headers: HeaderList): { header: string; value: string }[] {

@@ -1,6 +1,7 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
 import { assert } from '../core/assert.ts'
 import { type LimitVersion, unitPlaces } from '../core/budget.ts'
+import type { ExperimentBounds } from '../core/experiments.ts'
 import type { Grant } from '../core/grants.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
@@ -37,7 +38,8 @@ export function compileBudgetPolicy(
     ...named(scope, object, version),
     namespaceSelector:
       scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
-    grantNamespaces: spec.grantNamespaces ?? [],
+    grantNamespaces: scope === 'ClusterBudgetPolicy' ? (spec.grantNamespaces ?? []) : null,
+    experiments: spec.experiments === undefined ? null : experimentBounds(spec.experiments),
     targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
     match: {
       subjects: (match?.subjects ?? []).map(entry => ({ selector: selector(entry), values: entry.values ?? [] })),
@@ -64,7 +66,9 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
   return {
     ...named('AccessKey', object, version),
     namespaceSelector: null,
-    grantNamespaces: [],
+    // What bounds an experiment is bounded itself.
+    grantNamespaces: spec.experiment ? [] : null,
+    experiments: null,
     targets: [],
     match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
     limits: (spec.limits ?? []).map(limit),
@@ -77,7 +81,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
   }
 }
 
-export function compileAccessKey(object: Name, spec: AccessKeySpec): AccessKey {
+export function compileAccessKey(object: Name, spec: AccessKeySpec, version: LimitVersion): AccessKey {
   const { user, team, attributes } = spec.subject ?? {}
   const own = Object.entries({ ...attributes, ...(user === undefined ? {} : { user }), ...(team === undefined ? {} : { team }) })
   return {
@@ -88,10 +92,12 @@ export function compileAccessKey(object: Name, spec: AccessKeySpec): AccessKey {
     attributes: new Map(own),
     disabled: spec.disabled,
     expiresAtMs: spec.expiresAt === undefined ? null : instantMs(spec.expiresAt),
+    createdMs: bornMs(version),
+    experiment: spec.experiment,
   }
 }
 
-/** `version`: of a cluster its creation, of a file its last change. One without `startsAt` counts from when it is seen. */
+/** One without `startsAt` counts from when it is seen. */
 export function compileGrant({ namespace, name }: Name, spec: BudgetGrantSpec, version: LimitVersion): Grant {
   const { kind: scope, name: policy, limit, partition } = spec.policyRef
   return {
@@ -101,7 +107,7 @@ export function compileGrant({ namespace, name }: Name, spec: BudgetGrantSpec, v
     limit,
     partition: partition ?? null,
     billionths: decimal(spec.amount, 9),
-    createdMs: version.createdMs === 0 ? version.generation : version.createdMs,
+    createdMs: bornMs(version),
     startsMs: spec.startsAt === undefined ? 0 : instantMs(spec.startsAt),
     expiresMs: instantMs(spec.expiresAt),
   }
@@ -160,6 +166,15 @@ function selector(field: SelectorField): Selector {
   if (field.route !== undefined) return { kind: 'route', field: field.route }
   return { kind: field.serviceAccount === undefined ? 'accessKey' : 'serviceAccount' }
 }
+
+/** Of a cluster the creation of an object; files only know their last change. */
+const bornMs = ({ createdMs, generation }: LimitVersion): number => (createdMs === 0 ? generation : createdMs)
+
+const experimentBounds = ({ maxAmount, maxDuration, maxOpen }: NonNullable<BudgetSpec['experiments']>): ExperimentBounds => ({
+  maxAmount: maxAmount === undefined ? null : decimal(maxAmount, unitPlaces('USD')),
+  maxDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
+  maxOpen: maxOpen ?? null,
+})
 
 const labelSelector = (field: LabelSelectorField): LabelSelector => ({
   matchLabels: new Map(Object.entries(field.matchLabels ?? {})),

@@ -71,6 +71,7 @@ export interface LabelSelectorField {
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
   readonly grantNamespaces?: readonly string[]
+  readonly experiments?: { readonly maxAmount?: string; readonly maxDuration?: string; readonly maxOpen?: number }
   readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
   readonly match?: {
     readonly subjects?: readonly (SelectorField & { readonly values?: readonly string[] })[]
@@ -89,6 +90,7 @@ export interface AccessKeySpec {
   readonly keyHashes: readonly string[]
   readonly subject?: { readonly user?: string; readonly team?: string; readonly attributes?: Readonly<Record<string, string>> }
   readonly disabled: boolean
+  readonly experiment: boolean
   readonly expiresAt?: string
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField

@@ -26,7 +26,7 @@ export function partsOf(objects: readonly VersionedObject[]): PolicySetParts {
         policies.push(compileBudgetPolicy(object.kind, object, object.spec, version))
         break
       case 'AccessKey': {
-        accessKeys.push(compileAccessKey(object, object.spec))
+        accessKeys.push(compileAccessKey(object, object.spec, version))
         const own = compileKeyPolicy(object, object.spec, version)
         if (own !== null) policies.push(own)
         break

@@ -37,6 +37,9 @@ export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
   "self.all(name, size(name) <= 63 && name.matches('^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$'))": self =>
     Object.keys(self).every(name => name.length <= 63 && /^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$/.test(name)),
   "!('user' in self) && !('team' in self)": self => has(self, 'user', 'team') === 0,
+  "!self.experiment || (has(self.expiresAt) && has(self.limits) && self.limits.exists(limit, limit.unit == 'USD' && has(limit.window.lifetime) && !has(limit.partitionBy)))":
+    self =>
+      self['experiment'] !== true || (has(self, 'expiresAt') === 1 && Array.isArray(self['limits']) && self['limits'].some(isWholeSum)),
   '!has(self.startsAt) || self.startsAt < self.expiresAt': self =>
     has(self, 'startsAt') === 0 || instantMs(String(self['startsAt'])) < instantMs(String(self['expiresAt'])),
   "self.matches('^[0-9]{1,12}([.][0-9]{1,6})?$')": self => AMOUNT.test(String(self)),
@@ -48,6 +51,10 @@ export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
   // A file has no earlier state of an object.
   'self == oldSelf': () => true,
 }
+
+/** Whether a limit bounds what its key may ever spend. */
+const isWholeSum = (limit: Self): boolean =>
+  limit['unit'] === 'USD' && has((limit['window'] ?? {}) as Self, 'lifetime') === 1 && has(limit, 'partitionBy') === 0
 
 /** Told of every value that the schema describes, with the way to it and its kind of place, for instance `spec.limits[].name`. */
 export type Visit = (schema: StructuralSchema, value: unknown, path: Path, place: string) => void

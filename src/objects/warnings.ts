@@ -1,11 +1,13 @@
 // Warnings: objects that are valid and yet cannot do what their author surely meant. Never a reason to refuse them.
-import { grantFault } from '../core/grants.ts'
+import { GrantBook, grantFault } from '../core/grants.ts'
 import { selectorMatches } from '../core/match.ts'
+import { PartitionRegistry } from '../core/partition.ts'
+import { PolicyIndex } from '../core/policy-index.ts'
 import type { CheckContext } from './check-object.ts'
 import { compileGrant } from './compile-objects.ts'
 import { instantMs } from './instant.ts'
-import type { AcceptedObject, BudgetGrantSpec, BudgetSpec, LabelSelectorField } from './objects.ts'
-import { partsOf } from './parts.ts'
+import type { AcceptedObject, AccessKeySpec, BudgetGrantSpec, BudgetSpec, LabelSelectorField } from './objects.ts'
+import { partsOf, type VersionedObject } from './parts.ts'
 
 export interface WarnOptions extends CheckContext {
   /** For keys that have expired. */
@@ -18,10 +20,7 @@ export interface Warning<Of> {
 }
 
 /** What is doubtful about objects that stand together, each as `field: what`. */
-export function warningsOf<Of extends { readonly object: AcceptedObject }>(
-  all: readonly Of[],
-  options: WarnOptions,
-): readonly Warning<Of>[] {
+export function warningsOf<Of extends VersionedObject>(all: readonly Of[], options: WarnOptions): readonly Warning<Of>[] {
   const namespaces = knownNamespaces(all, options.defaultNamespace)
   const keys = all.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
   return all.flatMap(of => {
@@ -30,7 +29,7 @@ export function warningsOf<Of extends { readonly object: AcceptedObject }>(
       object.kind === 'BudgetPolicy' || object.kind === 'ClusterBudgetPolicy'
         ? [...ofSelectors(object.spec, namespaces, keys), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
         : object.kind === 'AccessKey'
-          ? [...ofExpiry(object.spec, options.nowMs), ...ofHeaders(object.spec, options)]
+          ? [...ofExpiry(object.spec, options.nowMs), ...ofExperiment(object, all, options.nowMs), ...ofHeaders(object.spec, options)]
           : object.kind === 'BudgetGrant'
             ? ofGrant(object, all)
             : []
@@ -70,7 +69,7 @@ const matches = (field: LabelSelectorField, labels: Labels): boolean =>
   )
 
 function* ofSubstance(spec: BudgetSpec): Generator<string> {
-  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined)
+  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined && spec.experiments === undefined)
     yield 'spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known'
   const gateway = spec.targetRefs?.find(target => target.kind === 'Gateway')
   if (gateway !== undefined)
@@ -90,6 +89,28 @@ function* ofExpiry({ expiresAt, disabled }: { readonly expiresAt?: string; reado
   if (disabled) yield 'spec.disabled: calls with this key are refused'
   else if (expiresAt !== undefined && instantMs(expiresAt) <= nowMs)
     yield `spec.expiresAt: calls with this key are refused since ${expiresAt}`
+}
+
+/** Experiments are judged as a server judges them: by an index of everything that bears on them. */
+function* ofExperiment(
+  { namespace, name, spec }: AcceptedObject & { readonly spec: AccessKeySpec },
+  all: readonly VersionedObject[],
+  nowMs: number,
+): Generator<string> {
+  if (!spec.experiment) return
+  const index = new PolicyIndex({
+    sha256: text => text,
+    partitions: new PartitionRegistry(),
+    partitionBytesMax: 1,
+    grants: new GrantBook(),
+  })
+  const { policies, accessKeys, namespaces } = partsOf(all)
+  for (const policy of policies) index.put(policy)
+  for (const [one, labels] of namespaces) index.putNamespace(one, labels)
+  for (const key of accessKeys) if (key.keyHashes.every(hash => index.keyByHash(hash) === null)) index.putKey(key)
+  const key = accessKeys.find(one => one.namespace === namespace && one.name === name)
+  const fault = key === undefined ? null : index.keyFault(key, nowMs)
+  if (fault !== null) yield `spec.experiment: calls with this key are refused: ${fault}`
 }
 
 const NO_VERSION = { createdMs: 0, generation: 0, grantMs: 0 }

@@ -40,6 +40,21 @@ describe('key new', () => {
     expect(new Set(keys).size).toBe(2)
   })
 
+  it('makes an experiment: a sum for its whole life, and an end', async () => {
+    const { code, out } = purser(['key', 'new', '--experiment', 'tuning', '--budget', '20', '--for', '7d'])
+    const object = out.split('\n---\n')[1] ?? ''
+    expect(code).toBe(0)
+    expect(parse(object)).toMatchObject({
+      metadata: { name: 'tuning' },
+      spec: {
+        experiment: true,
+        expiresAt: expect.any(String),
+        limits: [{ name: 'budget', unit: 'USD', amount: '20', window: { lifetime: {} } }],
+      },
+    })
+    expect((await checked(object)).problems).toEqual([])
+  })
+
   it('writes the key to a file that its owner alone can read, and never over another', async () => {
     const file = join(folder, 'indexer.key')
     const flags = ['--namespace', 'search', '--label', 'team=search', '--label', 'env=ci', '--user', 'indexer', '--team', 'search']
@@ -106,6 +121,9 @@ describe('key new', () => {
     [['a', '--for', '7d', '--expires', '2027-01-01T00:00:00Z'], 'give one of them'],
     [['a', '--expires', 'tomorrow'], 'spec.expiresAt'],
     [['a', '--nope'], '--nope'],
+    [['a', '--budget', '20'], 'go together'],
+    [['--experiment', 'a', '--for', '7d'], 'go together'],
+    [['--experiment', 'a', '--budget', '20'], 'spec.experiment: an experiment needs expiresAt'],
   ])('%j is told what is wrong, and gets no key', (args, why) => {
     const file = join(folder, 'none.key')
     const { code, out, err } = purser(['key', 'new', ...args, '--key-file', file])

@@ -27,7 +27,8 @@ export function policy(over: Partial<Policy> = {}): Policy {
     name: 'team',
     version: { createdMs: 0, generation: 1, grantMs: 0 },
     namespaceSelector: null,
-    grantNamespaces: [],
+    grantNamespaces: null,
+    experiments: null,
     targets: [],
     match: { subjects: [], accessKeyLabels: null, models: [], providers: [] },
     limits: [],
@@ -83,6 +84,8 @@ export const accessKey = (over: Partial<AccessKey> = {}): AccessKey => ({
   attributes: new Map(),
   disabled: false,
   expiresAtMs: null,
+  createdMs: 0,
+  experiment: false,
   ...over,
 })
 

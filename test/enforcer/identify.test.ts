@@ -6,6 +6,7 @@ import { request } from './requests.ts'
 const NOW = Date.parse('2026-11-24T00:00:00Z')
 const OWN = `psk_${'a'.repeat(43)}`
 const OLD = `psk_${'b'.repeat(43)}`
+const WILD = `psk_${'d'.repeat(43)}`
 const OFF = `psk_${'c'.repeat(43)}`
 const PROVIDER_KEY = 'sk-proj-1'
 
@@ -17,10 +18,21 @@ const key = (name: string, value: string, changes: Partial<AccessKey> = {}): Acc
   attributes: new Map([['user', name]]),
   disabled: false,
   expiresAtMs: null,
+  createdMs: 0,
+  experiment: false,
   ...changes,
 })
-const KEYS = [key('alice', OWN), key('old', OLD, { expiresAtMs: NOW }), key('off', OFF, { disabled: true }), key('mapped', PROVIDER_KEY)]
-const SET = { keyByHash: hash => KEYS.find(one => one.keyHashes.includes(hash)) ?? null } as PolicySet
+const KEYS = [
+  key('alice', OWN),
+  key('old', OLD, { expiresAtMs: NOW }),
+  key('off', OFF, { disabled: true }),
+  key('mapped', PROVIDER_KEY),
+  key('wild', WILD, { experiment: true }),
+]
+const SET = {
+  keyByHash: hash => KEYS.find(one => one.keyHashes.includes(hash)) ?? null,
+  keyFault: one => (one.experiment ? 'It is beyond its bounds.' : null),
+} as Partial<PolicySet> as PolicySet
 const RULES = { defaultNamespace: 'default', requireKey: false, trustedHeaders: ['x-team'], trustXfcc: false, jwtPayloadKey: null }
 
 const who = (info: ReturnType<typeof request>, rules: Partial<typeof RULES> = {}) => identify(info, SET, { ...RULES, ...rules }, NOW)
@@ -64,6 +76,7 @@ describe('credentials', () => {
     ['two-keys', { headers: { authorization: `Bearer ${OWN}`, 'x-api-key': PROVIDER_KEY } }],
     ['key-expired', { headers: { 'x-api-key': OLD } }],
     ['key-disabled', { headers: { 'x-api-key': OFF } }],
+    ['key-not-accepted', { headers: { 'x-api-key': WILD } }],
     ['key-in-url', { path: `/v1/chat/completions?key=${OWN}` }],
     ['key-in-url', { path: '/v1/chat/completions?a=1&api_key=%70sk_abc' }],
   ])('%s', (reason, changes) => {

@@ -125,7 +125,8 @@ describe('the parts', () => {
     const [policy] = parts?.policies ?? []
     expect(policy).toEqual({
       scope: 'BudgetPolicy',
-      grantNamespaces: [],
+      grantNamespaces: null,
+      experiments: null,
       namespace: 'default',
       name: 'team',
       version: { createdMs: 0, generation: expect.any(Number), grantMs: 0 },
@@ -187,6 +188,8 @@ describe('the parts', () => {
     )
     expect(parts?.accessKeys[1]).toEqual({
       namespace: 'default',
+      createdMs: expect.any(Number),
+      experiment: false,
       name: 'own',
       labels: new Map([['a', 'b']]),
       keyHashes: [`sha256:${'b'.repeat(64)}`],
@@ -262,6 +265,18 @@ describe('warnings', () => {
     [object('BudgetPolicy', { permissions: {}, targetRefs: [{ kind: 'Gateway', name: 'ai' }] }), 'through the Gateway ai'],
     [object('AccessKey', { keyHashes: [hash], expiresAt: '2025-12-31T23:59:59Z' }), 'are refused since 2025-12-31T23:59:59Z'],
     [object('AccessKey', { keyHashes: [hash], disabled: true }), 'calls with this key are refused'],
+    [
+      `${object('ClusterBudgetPolicy', { permissions: {}, experiments: { maxAmount: '10', maxDuration: '168h', maxOpen: 3 } })}\n---\n${object(
+        'AccessKey',
+        {
+          keyHashes: [hash],
+          experiment: true,
+          expiresAt: '2026-01-01T00:00:01Z',
+          limits: [{ name: 'all', unit: 'USD', amount: '20', window: { lifetime: {} } }],
+        },
+      )}`,
+      'AccessKey default/x: spec.experiment: calls with this key are refused: The key default/x is an experiment beyond what ClusterBudgetPolicy x allows: it may spend $20, and $10 is the most.',
+    ],
     [object('BudgetGrant', GRANT), 'spec.policyRef: there is no BudgetPolicy default/team, so that it increases nothing'],
     [
       `${budgetPolicy(limitSpec())}---\n${object('BudgetGrant', { ...GRANT, policyRef: { ...GRANT.policyRef, limit: 'day' } })}`,

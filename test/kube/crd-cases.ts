@@ -442,7 +442,32 @@ const NAMES: readonly Row[] = [
   ['metadata with a field unknown', object('BudgetPolicy', '{}', 'name: NAME, team: a'), 'metadata.team', 'field'],
 ]
 
-export const CASES: readonly Case[] = [AMOUNTS, WINDOWS, SELECTORS, POLICIES, KEYS, PRICES, GRANTS, NAMES]
+const EXPERIMENT = 'experiment: true, expiresAt: "2027-01-01T00:00:00Z"'
+const SUM = 'limits: [{name: all, unit: USD, amount: "20", window: {lifetime: {}}}]'
+const EXPERIMENTS: readonly Row[] = [
+  ['an experiment', key(`${EXPERIMENT}, ${SUM}`)],
+  ['an experiment without an end', key(`experiment: true, ${SUM}`), 'spec.experiment', 'needs expiresAt'],
+  ['an experiment without limits', key(EXPERIMENT), 'spec.experiment', 'a limit of its own in USD'],
+  ['an experiment of a day', key(`${EXPERIMENT}, ${SUM.replace('lifetime: {}', 'calendar: Day')}`), 'spec.experiment', 'lifetime window'],
+  ['an experiment in tokens', key(`${EXPERIMENT}, ${SUM.replace('USD', 'Tokens')}`), 'spec.experiment', 'in USD'],
+  [
+    'an experiment of many parts',
+    key(`${EXPERIMENT}, ${SUM.replace('window', 'partitionBy: [{attribute: user}], window')}`),
+    'spec.experiment',
+    'without partitionBy',
+  ],
+  ['no experiment', key('experiment: false')],
+  ['bounds of experiments', cluster('{experiments: {maxAmount: "20", maxDuration: 168h, maxOpen: 5}}')],
+  ['bounds of experiments in days', cluster('{experiments: {maxDuration: 7d}}'), 'spec.experiments.maxDuration', 'a duration'],
+  ['bounds of experiments in a policy of a namespace', policy('{experiments: {maxOpen: 5}}'), 'spec.experiments'],
+  ['less than no experiments', cluster('{experiments: {maxOpen: -1}}'), 'spec.experiments.maxOpen', '0'],
+  ['namespaces of grants', cluster('{grantNamespaces: [finance]}')],
+  ['namespaces of grants as a glob', cluster('{grantNamespaces: ["*"]}'), 'spec.grantNamespaces[0]'],
+  ['warnings', limit({ warnAtPercent: '[50, 80]' })],
+  ['a warning at nothing', limit({ warnAtPercent: '[0]' }), `${L}.warnAtPercent`],
+]
+
+export const CASES: readonly Case[] = [AMOUNTS, WINDOWS, SELECTORS, POLICIES, KEYS, PRICES, GRANTS, NAMES, EXPERIMENTS]
   .flat()
   .map(([name, text, field, phrase]) => ({
     name,

@@ -94,6 +94,7 @@ describe('an object', () => {
         ...parts,
         policies: parts?.policies.map(policy => ({ ...policy, version })),
         grants: parts?.grants.map(grant => ({ ...grant, createdMs: 0 })),
+        accessKeys: parts?.accessKeys.map(key => ({ ...key, createdMs: 0 })),
       })
       expect(parts(served), one.name).toEqual(parts(written))
       await admin.delete(`${pathOf(text)}/${(created.body as { metadata: { name: string } }).metadata.name}`)

@@ -336,10 +336,10 @@ describe('the schemas of record', () => {
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
     expect(Object.fromEntries([...objectKinds()].map(([kind, { schema }]) => [kind, shape(schema.properties?.['spec'])]))).toEqual({
-      AccessKey: `{keyHashes subject{user team attributes} disabled expiresAt ${PERMISSIONS} ${RESERVATION} ${LIMITS}}`,
+      AccessKey: `{keyHashes subject{user team attributes} disabled experiment expiresAt ${PERMISSIONS} ${RESERVATION} ${LIMITS}}`,
       BudgetGrant: '{policyRef{kind name limit partition} amount startsAt expiresAt reason}',
       BudgetPolicy: `{${POLICY}}`,
-      ClusterBudgetPolicy: `{grantNamespaces namespaceSelector{matchLabels matchExpressions{key operator values}} ${POLICY}}`,
+      ClusterBudgetPolicy: `{experiments{maxAmount maxDuration maxOpen} grantNamespaces namespaceSelector{matchLabels matchExpressions{key operator values}} ${POLICY}}`,
       ModelPriceList: `{priority aliases{name provider model} models{names provider effectiveFrom ${RATES} tiers{aboveInputTokens ${RATES}} maxOutputTokens contextWindow}}`,
     })
   })
@@ -382,10 +382,10 @@ describe('the schemas of record', () => {
 
   it('say the same of the parts that kinds share', () => {
     const spec = (kind: string) => objectKinds().get(kind)?.schema.properties?.['spec']?.properties ?? {}
-    const { namespaceSelector, grantNamespaces, targetRefs, ...shared } = spec('ClusterBudgetPolicy')
+    const { namespaceSelector, grantNamespaces, experiments, targetRefs, ...shared } = spec('ClusterBudgetPolicy')
     const { targetRefs: local, ...same } = spec('BudgetPolicy')
     expect(namespaceSelector).toBeDefined()
-    expect(grantNamespaces).toBeDefined()
+    expect([grantNamespaces, experiments]).not.toContain(undefined)
     expect(targetRefs?.items).toEqual(local?.items)
     expect(shared).toEqual(same)
     for (const part of ['limits', 'permissions', 'reservation']) expect(spec('AccessKey')[part]).toEqual(same[part])
