@@ -2,10 +2,10 @@
 import { assertNever } from './assert.ts'
 import { type BudgetKey, budgetKey, partitionKey } from './budget.ts'
 import { type GrantBook, type Granted, grantedTo } from './grants.ts'
-import { type CallNames, compileMatcher, type Matcher } from './match.ts'
+import { type CallNames, compileMatcher, type Matcher, matchesAnyName } from './match.ts'
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
-import { compilePermissions, mergeRules, type PermissionCheck, policyName } from './rules.ts'
+import { type CompiledPermissions, compilePermissions, mergeRules, policyName } from './rules.ts'
 import { NO_VALUE, OTHER_VALUE, type Subject } from './subject.ts'
 import { windowClock } from './window.ts'
 
@@ -21,7 +21,7 @@ export interface CompiledPolicy {
   readonly policy: Policy
   readonly name: PolicyName
   readonly matcher: Matcher
-  readonly lacks: PermissionCheck
+  readonly permissions: CompiledPermissions
   readonly limits: readonly CompiledLimit[]
   /** The same policy, enforced, where it only audits. */
   readonly enforced: CompiledPolicy | null
@@ -35,13 +35,15 @@ export interface CompiledLimit {
   bind(subject: Subject): BoundLimit
 }
 
+const ALL_PERMITTED: CompiledPermissions = { lacks: () => null, permitsEndpoint: () => true, restricts: false }
+
 export function compilePolicy(policy: Policy, options: PolicySetOptions): CompiledPolicy {
   const matcher = compileMatcher(policy)
   return {
     policy,
     name: policyName(policy),
     matcher,
-    lacks: policy.audit ? () => null : compilePermissions(policy.permissions, matcher),
+    permissions: policy.audit ? ALL_PERMITTED : compilePermissions(policy.permissions, matcher),
     limits: policy.limits.map(limit => compileLimit(policy, limit, options)),
     enforced: policy.audit ? compilePolicy({ ...policy, audit: false }, options) : null,
   }
@@ -58,6 +60,8 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
   return {
     policies,
     rules,
+    forbidsEndpoint: endpoint => compiled.find(one => !one.permissions.permitsEndpoint(endpoint))?.name ?? null,
+    restricting: compiled.find(one => one.permissions.restricts)?.name ?? null,
     bind: call => {
       const binding = compiled.filter(one => coversCall(one.matcher, call))
       const same = binding.length === compiled.length
@@ -121,12 +125,12 @@ function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partit
 }
 
 /** A limit binds if any model that may answer is covered; a call that names none may be of any model. */
-const coversCall = (matcher: Matcher, { models, provider }: CallNames): boolean =>
-  matcher.coversProvider(provider) && (models.length === 0 || models.some(matcher.coversModel))
+const coversCall = (matcher: Matcher, { models, provider, namesOf }: CallNames): boolean =>
+  matcher.coversProvider(provider) && (models.length === 0 || models.some(model => matchesAnyName(matcher.coversModel, model, namesOf)))
 
 function firstForbidden(binding: readonly CompiledPolicy[], call: CallNames): Binding['forbidden'] {
   for (const one of binding) {
-    const lacking = one.lacks(call)
+    const lacking = one.permissions.lacks(call)
     if (lacking !== null) return { ...lacking, policy: one.name }
   }
   return null

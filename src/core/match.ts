@@ -2,6 +2,7 @@
 import { assertNever } from './assert.ts'
 import { compileGlobs, type GlobSet } from './glob.ts'
 import type { LabelSelector, Match, Policy, TargetRef } from './policy.ts'
+import type { ModelNames } from './price.ts'
 import { type Selector, type Subject, selectValues } from './subject.ts'
 
 /** What permissions and `match` are asked about a call. `provider` null: not known. */
@@ -9,6 +10,8 @@ export interface CallNames {
   readonly models: readonly string[]
   readonly provider: string | null
   readonly endpoint: string
+  /** What else a model is known by; absent where nothing is. */
+  readonly namesOf?: (model: string) => ModelNames
 }
 
 /** A policy's conditions, compiled. */
@@ -17,6 +20,13 @@ export interface Matcher {
   coversSubject(subject: Subject): boolean
   coversModel(model: string): boolean
   coversProvider(provider: string | null): boolean
+}
+
+/** Whether a set of globs has a model, under any of its names. */
+export function matchesAnyName(globs: GlobSet, model: string, namesOf: CallNames['namesOf']): boolean {
+  if (globs(model)) return true
+  const names = namesOf?.(model)
+  return names !== undefined && (names.spellings.some(globs) || names.standsFor.some(globs))
 }
 
 const ANYTHING = (): boolean => true

@@ -2,6 +2,7 @@
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
 import type { ExperimentBounds } from './experiments.ts'
 import type { Granted } from './grants.ts'
+import type { CallNames } from './match.ts'
 import type { Rates } from './price.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
@@ -149,7 +150,11 @@ export interface SubjectBinding {
   /** The strictest rules of all `policies`, for decisions that come before the body is read. */
   readonly rules: BindingRules
   /** What binds one call of the subject; `models` are all that may answer, resolved; a limit binds if any of them matches. */
-  bind(call: { readonly models: readonly string[]; readonly provider: string | null; readonly endpoint: string }): Binding
+  bind(call: CallNames): Binding
+  /** The first policy that does not permit an endpoint, for requests that no call is read from. */
+  forbidsEndpoint(endpoint: string): PolicyName | null
+  /** A policy that permits only some models or providers, so that calls of which neither is known must not pass; null for none. */
+  readonly restricting: PolicyName | null
   /** The same were every policy enforced; null where none of them only audits. */
   readonly asEnforced: (() => SubjectBinding) | null
 }

@@ -39,6 +39,16 @@ export interface PriceBook {
   dearest(provider: string | null, nowMs: number): Price | null
   /** The one first-party provider of a model's name, where there is exactly one. */
   providerOf(model: string): string | null
+  /** What else a name is known by at the provider; `provider` null where it is not known. */
+  namesOf(provider: string | null, model: string): ModelNames
+}
+
+/** The other names of a model, for rules that are written for one of them. */
+export interface ModelNames {
+  /** The same name without what only says where and how: providers before it, routing behind it, spaces, another form of its date. */
+  readonly spellings: readonly string[]
+  /** The models that it is an alias of. */
+  readonly standsFor: readonly string[]
 }
 
 export const TOKEN_KINDS: readonly (keyof TokenCounts)[] = [

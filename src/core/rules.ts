@@ -1,6 +1,6 @@
 // Rules: what several policies say about reservations and permissions, made one. The strictest that is said wins; nothing said is safe.
 import { compileGlobs, type GlobSet } from './glob.ts'
-import type { CallNames, Matcher } from './match.ts'
+import { type CallNames, type Matcher, matchesAnyName } from './match.ts'
 import type { AllowDeny, Binding, BindingRules, Permissions, Policy, PolicyName } from './policy.ts'
 
 /** The name of a provider that is not known, in explanations. */
@@ -54,23 +54,47 @@ export function mergeRules(policies: readonly Policy[]): BindingRules {
   }
 }
 
-/** The first permission that a call lacks under one policy, or null. */
-export type PermissionCheck = (call: CallNames) => Omit<NonNullable<Binding['forbidden']>, 'policy'> | null
+export interface CompiledPermissions {
+  /** The first permission that a call lacks under one policy, or null. */
+  lacks(call: CallNames): Omit<NonNullable<Binding['forbidden']>, 'policy'> | null
+  permitsEndpoint(endpoint: string): boolean
+  /** Whether some models or providers are not permitted. */
+  readonly restricts: boolean
+}
 
 /**
  * Compiles permissions. Every model that may answer must be permitted, as far as the policy covers it; a provider that is not
  * known is permitted only where the policy says nothing about providers.
  */
-export function compilePermissions(permissions: Permissions, matcher: Matcher): PermissionCheck {
+export function compilePermissions(permissions: Permissions, matcher: Matcher): CompiledPermissions {
   const permitsEndpoint = compileAllowDeny(permissions.endpoints)
   const permitsProvider = compileAllowDeny(permissions.providers)
-  const permitsModel = compileAllowDeny(permissions.models)
+  const permitsModel = compileModels(permissions.models)
   const anyProvider = permissions.providers.allow.length + permissions.providers.deny.length === 0
-  return ({ endpoint, provider, models }) => {
-    if (!permitsEndpoint(endpoint)) return { what: 'endpoint', name: endpoint }
-    if (provider === null ? !anyProvider : !permitsProvider(provider)) return { what: 'provider', name: provider ?? UNKNOWN_PROVIDER }
-    const model = models.find(name => matcher.coversModel(name) && !permitsModel(name))
-    return model === undefined ? null : { what: 'model', name: model }
+  return {
+    permitsEndpoint,
+    restricts: [permissions.models, permissions.providers].some(({ allow, deny }) => allow.length + deny.length > 0),
+    lacks: ({ endpoint, provider, models, namesOf }) => {
+      if (!permitsEndpoint(endpoint)) return { what: 'endpoint', name: endpoint }
+      if (provider === null ? !anyProvider : !permitsProvider(provider)) return { what: 'provider', name: provider ?? UNKNOWN_PROVIDER }
+      const model = models.find(name => matchesAnyName(matcher.coversModel, name, namesOf) && !permitsModel(name, namesOf))
+      return model === undefined ? null : { what: 'model', name: model }
+    },
+  }
+}
+
+/**
+ * A model is denied by any of its names, and allowed by the one that it is called by, or as an alias of what is allowed: no other
+ * spelling of a name gets around a denial, and none gets in under another's name.
+ */
+function compileModels({ allow, deny }: AllowDeny): (model: string, namesOf: CallNames['namesOf']) => boolean {
+  const allowed = allow.length === 0 ? () => true : compileGlobs(allow, 'ignore-case')
+  const denied = compileGlobs(deny, 'ignore-case')
+  return (model, namesOf) => {
+    if (deny.length > 0 && matchesAnyName(denied, model, namesOf)) return false
+    if (allowed(model)) return true
+    const standsFor = namesOf?.(model).standsFor ?? []
+    return standsFor.length > 0 && standsFor.every(allowed)
   }
 }
 

@@ -1,6 +1,6 @@
 // A request up to its plan: who asks and what binds them (from the head), what is asked and what it would need (from the body).
 // Moves no balance, so that it serves live exchanges and simulations alike.
-import type { Policy } from '../core/policy.ts'
+import type { Policy, SubjectBinding } from '../core/policy.ts'
 import type { Subject } from '../core/subject.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import type { Dialect } from '../wire/format.ts'
@@ -47,6 +47,8 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
   if (why === 'unbudgeted' && rules.unbudgeted === 'deny') {
     return { kind: 'refused', dialect, verdict: verdict(why, 'No budget covers this call, and calls without one are refused here.') }
   }
+  const forbidden = why === 'unbudgeted' || endpoint.kind === 'metered' ? null : forbiddenHead(bound, endpoint.endpoint, why !== null)
+  if (forbidden !== null) return { kind: 'refused', dialect, verdict: forbidden }
   if (why !== null && why !== 'unbudgeted') {
     const what = why === 'upgrade' ? 'A connection upgrade' : 'This endpoint'
     const refusal = verdict(why, `${what} is not one whose cost can be bounded, so it is refused here.`)
@@ -65,6 +67,19 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
   return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
 }
 
+/** What no call is read from is permitted by its endpoint alone; `isBlind`: a model or a provider may be in it that nobody has seen. */
+function forbiddenHead(bound: SubjectBinding, endpoint: string, isBlind: boolean): Verdict | null {
+  if (endpoint === 'options') return null
+  const policy = bound.forbidsEndpoint(endpoint)
+  if (policy !== null) return verdict('endpoint-forbidden', `The endpoint "${endpoint}" is not permitted here.`, policy)
+  if (!isBlind || bound.restricting === null || bound.rules.onUnknownEndpoint === 'Deny') return null
+  return verdict(
+    'endpoint-forbidden',
+    'Only some models or providers are permitted here, and this endpoint does not show which it is.',
+    bound.restricting,
+  )
+}
+
 export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: Rules): Promise<BodyConsidered> {
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
@@ -74,7 +89,7 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   if (read.kind === 'unreadable') {
     const refusal = verdict('unreadable', read.why)
     const audited = bound.asEnforced?.().rules.onUnreadable === 'Deny' ? refusal : null
-    return bound.rules.onUnreadable === 'Allow' ? { kind: 'pass', why: 'unreadable', audited } : no(refusal)
+    return bound.rules.onUnreadable === 'Allow' && bound.restricting === null ? { kind: 'pass', why: 'unreadable', audited } : no(refusal)
   }
   const book = rules.prices.current()
   const call = placed(read.call, info)

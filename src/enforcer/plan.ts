@@ -45,7 +45,7 @@ export interface PlanInput {
 
 export function planCall(input: PlanInput): Planned {
   const { call, provider, bound, book } = input
-  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint, namesOf: model => book.namesOf(provider, model) })
   if (binding.forbidden !== null) return refused(forbiddenVerdict(binding.forbidden))
   const { rules } = binding
   const priced = pricesOf(input, binding)

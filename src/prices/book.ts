@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { assert } from '../core/assert.ts'
 import type { PriceList } from '../core/policy.ts'
-import type { Price } from '../core/price.ts'
+import type { ModelNames, Price } from '../core/price.ts'
 import type { PriceCatalogue } from '../core/price-catalogue.ts'
 import { MODEL_NAME_CHARS_MAX, PRICE_CACHE_MAX } from '../limits.ts'
 import { BUNDLED, BUNDLED_HASH } from './bundled.ts'
@@ -34,6 +34,7 @@ export function buildPriceBook(lists: readonly PriceList[]): PriceCatalogue {
   const found = remember<Price | null>(stretch)
   const dearest = remember<Price | null>(stretch)
   const makers = new Map<string, string | null>()
+  const names = new Map<string, ModelNames>()
   return Object.freeze({
     hash: hashOf(lists),
     find: (provider: string | null, model: string, nowMs: number) => {
@@ -56,6 +57,15 @@ export function buildPriceBook(lists: readonly PriceList[]): PriceCatalogue {
       put(makers, model, maker)
       return maker
     },
+    namesOf: (provider: string | null, model: string) => {
+      const seller = provider === null ? '' : providerId(provider)
+      const key = `${seller}\n${model}`
+      const known = names.get(key)
+      if (known !== undefined) return known
+      const found = namesIn(compiled, seller, model)
+      if (model.length <= MODEL_NAME_CHARS_MAX) put(names, key, found)
+      return found
+    },
     explain: (provider: string | null, model: string, nowMs: number) =>
       explainFound(compiled, sellers, provider === null ? null : providerId(provider), model, nowMs),
     providers: (nowMs: number) =>
@@ -67,6 +77,14 @@ export function buildPriceBook(lists: readonly PriceList[]): PriceCatalogue {
       return sellers.includes(seller) ? sellable(compiled, seller, nowMs) : null
     },
   })
+}
+
+/** As a price is found: an alias of the provider counts, else every one of that name. */
+function namesIn(lists: CompiledLists, seller: string, model: string): ModelNames {
+  const forms = spellings(model, VENDORS)
+  const aliases = lists.aliases(forms)
+  const here = aliases.filter(alias => alias.provider === seller)
+  return { spellings: forms.filter(form => form !== model), standsFor: (here.length > 0 ? here : aliases).map(alias => alias.model) }
 }
 
 function dearestOf(lists: CompiledLists, seller: string, nowMs: number): Price | null {
