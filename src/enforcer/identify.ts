@@ -61,13 +61,17 @@ function deadKey(key: AccessKey, set: PolicySet, nowMs: number): Verdict | null 
   return fault === null ? null : verdict('key-not-accepted', fault)
 }
 
+/** Proxies may join headers of one name by commas, so that each part is a credential; a key of ours is one wherever it stands. */
 function credentialsOf(headers: HeaderList): { header: string; value: string }[] {
-  const bearers = headers.getAll('authorization').flatMap(value => {
-    const token = /^bearer\s+(\S+)\s*$/i.exec(value)?.[1]
-    return token === undefined ? [] : [{ header: 'authorization', value: token }]
-  })
-  const keys = KEY_HEADERS.flatMap(header => headers.getAll(header).map(value => ({ header, value: value.trim() })))
-  return [...bearers, ...keys].filter(credential => credential.value !== '')
+  const found = (header: string, pattern: RegExp) =>
+    headers
+      .getAll(header)
+      .flatMap(value => value.split(','))
+      .flatMap(part => {
+        const value = pattern.exec(part.trim())?.[1] ?? /\b(psk_[^\s"']*)/.exec(part)?.[1] ?? ''
+        return value === '' ? [] : [{ header, value }]
+      })
+  return [...found('authorization', /^bearer\s+(\S+)$/i), ...KEY_HEADERS.flatMap(header => found(header, /^(.+)$/))]
 }
 
 function keyInUrl(path: string): boolean {

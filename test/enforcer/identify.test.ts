@@ -77,6 +77,10 @@ describe('credentials', () => {
     ['key-expired', { headers: { 'x-api-key': OLD } }],
     ['key-disabled', { headers: { 'x-api-key': OFF } }],
     ['key-not-accepted', { headers: { 'x-api-key': WILD } }],
+    ['two-keys', { headers: { authorization: `Bearer ${OWN}, Bearer ${OLD}` } }],
+    ['two-keys', { headers: { 'x-api-key': `${OWN},${OLD}` } }],
+    ['two-keys', { headers: { authorization: OLD, 'x-api-key': OWN } }],
+    ['key-expired', { headers: { authorization: `Token ${OLD}` } }],
     ['key-in-url', { path: `/v1/chat/completions?key=${OWN}` }],
     ['key-in-url', { path: '/v1/chat/completions?a=1&api_key=%70sk_abc' }],
   ])('%s', (reason, changes) => {
