@@ -69,6 +69,9 @@ export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can ke
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
+/** Fair shares. */
+export const SHARE_LOOK_MS = 1_000 // how late a replica may learn that a partition of another one became active
+
 /** Warnings of budgets. */
 export const WARN_LOOK_MS = 1_000 // after a charge, so that what many calls charge is one look
 export const WARN_LOOK_MAX = 1_000 // budgets looked at together; the rest is seen with their next calls

@@ -13,6 +13,7 @@ const SHORTFALLS: Readonly<Record<ShortfallReason, number>> = {
   'in-flight': 429,
   'window-ending': 429,
   rate: 429,
+  'fair-share': 429,
   concurrency: 429,
   exhausted: 402,
   'never-fits': 403,

@@ -6,6 +6,7 @@ import { type CallNames, compileMatcher, type Matcher, matchesAnyName } from './
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
 import { type CompiledPermissions, compilePermissions, mergeRules, policyName } from './rules.ts'
+import type { ShareBook } from './shares.ts'
 import { NO_VALUE, OTHER_VALUE, type Subject } from './subject.ts'
 import { windowClock } from './window.ts'
 
@@ -15,6 +16,7 @@ export interface PolicySetOptions {
   /** Longer partition values are kept as their SHA-256. */
   readonly partitionBytesMax: number
   readonly grants: GrantBook
+  readonly shares: ShareBook
 }
 
 export interface CompiledPolicy {
@@ -32,7 +34,8 @@ export interface CompiledLimit {
   /** The key without a partition. */
   readonly key: BudgetKey
   readonly granted: Granted
-  bind(subject: Subject): BoundLimit
+  /** One limit; with `fairShare`, the budget that all share and the partition's share of it. */
+  bind(subject: Subject): readonly BoundLimit[]
 }
 
 const ALL_PERMITTED: CompiledPermissions = { lacks: () => null, permitsEndpoint: () => true, restricts: false }
@@ -68,7 +71,7 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
       const bound = same ? policies : binding.map(one => one.policy)
       return {
         policies: bound,
-        limits: binding.flatMap(one => one.limits.map(limit => limit.bind(subject))),
+        limits: binding.flatMap(one => one.limits.flatMap(limit => limit.bind(subject))),
         rules: same ? rules : mergeRules(bound),
         forbidden: firstForbidden(binding, call),
       }
@@ -88,7 +91,11 @@ export function byName({ name: a }: { readonly name: PolicyName }, { name: b }: 
   return scopeRank(a.scope) - scopeRank(b.scope) || compareText(a.namespace, b.namespace) || compareText(a.name, b.name)
 }
 
-function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partitionBytesMax, grants }: PolicySetOptions): CompiledLimit {
+function compileLimit(
+  policy: Policy,
+  limit: Limit,
+  { partitions, sha256, partitionBytesMax, grants, shares }: PolicySetOptions,
+): CompiledLimit {
   const { scope, namespace, name, version, response } = policy
   const granted = grantedTo(policy, limit, grants)
   const limitKey = budgetKey({ scope, namespace, policy: name, limit: limit.name, unit: limit.unit, window: limit.window, partition: [] })
@@ -100,15 +107,22 @@ function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partit
     partition,
     version,
     granted,
+    share: null,
     hard: !policy.audit,
     response,
     window,
   })
   const whole = bound(limitKey, [])
-  if (limit.partitionBy.length === 0) return { limit, key: whole.key, granted, bind: () => whole }
-  const shared = (value: string): BoundLimit => {
+  if (limit.partitionBy.length === 0) return { limit, key: whole.key, granted, bind: () => [whole] }
+  const part = (key: BudgetKey, partition: readonly string[]): readonly BoundLimit[] => {
+    const one = bound(key, partition)
+    if (!limit.fairShare) return [one]
+    // What is told of the budget is told of the whole.
+    return [whole, { ...one, limit: { ...limit, warnAtPercent: [] }, share: { book: shares, limitKey, key } }]
+  }
+  const shared = (value: string): readonly BoundLimit[] => {
     const partition = limit.partitionBy.map(() => value)
-    return bound(partitionKey(limitKey, partition), partition)
+    return part(partitionKey(limitKey, partition), partition)
   }
   const [others, nones] = [shared(OTHER_VALUE), shared(NO_VALUE)]
   return {
@@ -119,7 +133,7 @@ function compileLimit(policy: Policy, limit: Limit, { partitions, sha256, partit
       const partition = partitionOf(subject, limit.partitionBy, partitionBytesMax, sha256)
       if (partition.every(value => value === NO_VALUE)) return nones
       const key = partitionKey(limitKey, partition)
-      return partitions.admit(whole.key, key, limit.maxPartitions) ? bound(key, partition) : others
+      return partitions.admit(whole.key, key, limit.maxPartitions) ? part(key, partition) : others
     },
   }
 }

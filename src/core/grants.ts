@@ -1,8 +1,10 @@
 // Grants: dated increases of a limit. What a limit amounts to at an instant, and under which version, the same on every replica and without
 // anybody writing anything when one begins or ends. Outlives every policy set; is told the time.
 import { type LimitVersion, type Unit, unitPlaces } from './budget.ts'
-import type { Limit, Policy, PolicyName } from './policy.ts'
+import type { BoundLimit, Limit, Policy, PolicyName } from './policy.ts'
+import type { ShareBook, SharedBy } from './shares.ts'
 import type { ObjectName } from './subject.ts'
+import { windowText } from './window.ts'
 
 export interface Grant extends ObjectName {
   readonly policy: PolicyName
@@ -21,6 +23,11 @@ export interface Grant extends ObjectName {
 export interface Granted {
   readonly grants: LimitGrants
   readonly from: readonly string[] | null
+}
+
+/** One partition's part of a budget that several share. */
+export interface Share extends SharedBy {
+  readonly book: ShareBook
 }
 
 /** A limit as it stands at an instant. */
@@ -47,6 +54,15 @@ export function limitAt({ limit, version, granted }: Granting, partition: readon
   }
   return { amount: amount > AMOUNT_TOP ? AMOUNT_TOP : amount, version: { ...version, grantMs } }
 }
+
+/** A limit as it binds a call at an instant: the amount of its budget, or of its partition's share of one. */
+export function boundAt(bound: BoundLimit, nowMs: number): LimitAt {
+  if (bound.share === null) return limitAt(bound, bound.partition, nowMs)
+  return bound.share.book.shareAt(bound.share, windowText(bound.window(nowMs)), limitAt(bound, [], nowMs), nowMs)
+}
+
+/** Whether a limit has one budget under its own key: it is not partitioned, or its partitions share it. */
+export const isOneBudget = ({ limit }: Pick<Granting, 'limit'>): boolean => limit.partitionBy.length === 0 || limit.fairShare
 
 /** What {@link limitAt} has to know. */
 interface Granting {
@@ -178,6 +194,7 @@ export function grantFault(grant: Grant, policy: Policy | null): string | null {
   if (limit === undefined) return `${title} has no limit ${grant.limit}`
   if (policy.grantNamespaces?.includes(grant.namespace) === false) return `${title} takes no grants from the namespace ${grant.namespace}`
   if (inUnit(grant, limit.unit) === null) return `${limit.unit} are counted whole: an amount without a fraction`
+  if (limit.fairShare && grant.partition !== null) return 'the limit is shared by its partitions: only the whole of it can be increased'
   const values = grant.partition?.length ?? limit.partitionBy.length
   return values === limit.partitionBy.length
     ? null

@@ -5,6 +5,7 @@ import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, 
 import { type Experiment, experimentFault } from './experiments.ts'
 import { selectorMatches } from './match.ts'
 import type { AccessKey, DeclaredLimit, Policy, PolicyName, PolicySet, PriceList, SubjectBinding } from './policy.ts'
+import type { ShareBook } from './shares.ts'
 import type { ObjectName, Subject } from './subject.ts'
 
 type Labels = ReadonlyMap<string, string>
@@ -33,6 +34,10 @@ export class PolicyIndex implements PolicySet {
 
   get priceLists(): readonly PriceList[] {
     return this.#priceLists
+  }
+
+  get shares(): ShareBook {
+    return this.#options.shares
   }
 
   keyByHash(hash: string): AccessKey | null {

@@ -1,9 +1,10 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
 import type { ExperimentBounds } from './experiments.ts'
-import type { Granted } from './grants.ts'
+import type { Granted, Share } from './grants.ts'
 import type { CallNames } from './match.ts'
 import type { Rates } from './price.ts'
+import type { ShareBook } from './shares.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
 
@@ -60,6 +61,8 @@ export interface Limit {
   readonly window: WindowSpec
   readonly partitionBy: readonly Selector[]
   readonly maxPartitions: number
+  /** Whether the partitions share one budget of the amount, each within its fair share; else each has a budget of its own. */
+  readonly fairShare: boolean
   /** Percentages of the amount at which a warning is raised, ascending. */
   readonly warnAtPercent: readonly number[]
   /** What one replica may admit by itself while the ledger is away, in the limit's unit; null: nothing. */
@@ -143,6 +146,8 @@ export interface PolicySet {
   bindSubject(subject: Subject): SubjectBinding
   /** Every limit as declared, in order, for listing balances before the first call. */
   declared(): readonly DeclaredLimit[]
+  /** How limits with `fairShare` are divided. */
+  readonly shares: ShareBook
 }
 
 export interface SubjectBinding {
@@ -194,6 +199,8 @@ export interface BoundLimit {
   readonly partition: readonly string[]
   readonly version: LimitVersion
   readonly granted: Granted
+  /** Not null where it is one partition's share of a budget that binds besides. */
+  readonly share: Share | null
   readonly hard: boolean
   readonly response: ResponseRules
   /** The window of an instant (remembered, see `windowClock`). */

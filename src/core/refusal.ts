@@ -4,6 +4,7 @@ import { assert } from './assert.ts'
 import { formatAmount } from './budget.ts'
 import type { BoundLimit } from './policy.ts'
 import type { Balance, Line } from './reservation.ts'
+import { ACTIVE_MS } from './shares.ts'
 import type { Reason, Verdict } from './verdict.ts'
 
 /** One line that did not fit, with the limit it came from. */
@@ -15,7 +16,7 @@ export interface Shortfall {
 
 /** A refusal by one line: how long it lasts decides between 429 (soon), 402 (not soon) and 403 (never). */
 interface Finding {
-  readonly reason: Extract<Reason, 'never-fits' | 'exhausted' | 'rate' | 'window-ending' | 'in-flight' | 'concurrency'>
+  readonly reason: Extract<Reason, 'never-fits' | 'exhausted' | 'rate' | 'fair-share' | 'window-ending' | 'in-flight' | 'concurrency'>
   /** Ms until it may fit; Infinity for not in this window, or never. */
   readonly waitMs: number
   /** Whether `waitMs` is a guess, so that clients may as well be spread to either side of it. */
@@ -24,7 +25,15 @@ interface Finding {
 
 const SOON_MS = 60_000
 /** Reasons from the longest wait to the shortest; the longest of several decides and is named. */
-const LONGEST_FIRST: readonly Finding['reason'][] = ['never-fits', 'exhausted', 'rate', 'window-ending', 'in-flight', 'concurrency']
+const LONGEST_FIRST: readonly Finding['reason'][] = [
+  'never-fits',
+  'exhausted',
+  'rate',
+  'fair-share',
+  'window-ending',
+  'in-flight',
+  'concurrency',
+]
 
 /**
  * The verdict on a call that did not fit. `random` in [0, 1) spreads the waits of clients that were refused together.
@@ -61,13 +70,14 @@ function byWait(a: Shortfall & Finding, b: Shortfall & Finding): number {
   return byReason !== 0 ? byReason : a.waitMs === b.waitMs ? 0 : b.waitMs - a.waitMs
 }
 
-function finding({ line, balance }: Shortfall, nowMs: number): Finding {
+function finding({ bound, line, balance }: Shortfall, nowMs: number): Finding {
   const { window } = line
   const known = (reason: Finding['reason'], waitMs: number): Finding => ({ reason, waitMs, guessed: false })
-  if (line.amount > balance.limit) return known('never-fits', Number.POSITIVE_INFINITY)
+  if (line.amount > balance.limit && bound.share === null) return known('never-fits', Number.POSITIVE_INFINITY)
   if (window.kind === 'inFlight') return { reason: 'concurrency', waitMs: 1_000, guessed: true }
   if (line.amount <= balance.limit - balance.spent) return { reason: 'in-flight', waitMs: 2_000, guessed: true }
   if (window.kind === 'calendar' && window.endMs - nowMs <= SOON_MS) return known('window-ending', window.endMs - nowMs)
+  if (bound.share !== null) return known('fair-share', ACTIVE_MS)
   if (window.kind === 'sliding' && line.unit !== 'USD') return known('rate', window.lengthMs)
   return known('exhausted', Number.POSITIVE_INFINITY)
 }
@@ -84,6 +94,7 @@ const WHY: Readonly<Record<Finding['reason'], string>> = {
   'never-fits': 'is smaller than the most that this call can cost, so it can never be admitted',
   exhausted: 'is used up: what is left does not cover the most that this call can cost',
   rate: 'is used up for the moment',
+  'fair-share': 'is shared, and the part that callers like this one may hold while others are active is used up',
   'window-ending': 'is used up, and starts again shortly',
   'in-flight': 'has room for this call only after calls that are in flight are settled',
   concurrency: 'has its full number of calls in flight',

@@ -6,6 +6,7 @@ export const REASONS = [
   'in-flight',
   'window-ending',
   'rate',
+  'fair-share',
   'concurrency',
   'exhausted',
   'never-fits',
@@ -80,7 +81,7 @@ const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
 }
 
 /** Reasons that a ledger's refusal gives; their verdicts are made by `refusal.ts`. */
-export type ShortfallReason = 'in-flight' | 'window-ending' | 'rate' | 'concurrency' | 'exhausted' | 'never-fits'
+export type ShortfallReason = 'in-flight' | 'window-ending' | 'rate' | 'fair-share' | 'concurrency' | 'exhausted' | 'never-fits'
 
 /** A verdict that no budget's state brought about. 503 asks to come back in a second; the others say that retrying cannot help. */
 export function verdict(reason: Exclude<Reason, ShortfallReason>, message: string, policy: PolicyName | null = null): Verdict {

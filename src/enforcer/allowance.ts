@@ -29,6 +29,8 @@ export function createAllowance(): Allowance {
     take: (limits, lines) => {
       const wanted = new Map<BudgetKey, bigint>()
       for (const [index, line] of lines.entries()) {
+        // A share counts in the budget that it is one of.
+        if (limits[index]?.share != null) continue
         const key = limitKeyOf(line.key)
         const sum = (wanted.get(key) ?? outstanding.get(key) ?? 0n) + line.amount
         if (line.hard && sum > (limits[index]?.limit.allowUpTo ?? 0n)) return null
@@ -36,7 +38,8 @@ export function createAllowance(): Allowance {
       }
       let amounts = lines.map(line => line.amount)
       const weigh = (sign: 1n | -1n): void => {
-        for (const [index, line] of lines.entries()) move(limitKeyOf(line.key), sign * (amounts[index] ?? 0n))
+        for (const [index, line] of lines.entries())
+          if (limits[index]?.share == null) move(limitKeyOf(line.key), sign * (amounts[index] ?? 0n))
       }
       weigh(1n)
       return {

@@ -104,6 +104,7 @@ export class Lifecycle implements Exchange {
     this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
     this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
     const balances = admission.kind === 'reserved' ? admission.balances : []
+    for (const { share } of plan.binding.limits) share?.book.admitted(share, this.#enforcer.time.now())
     const warning = this.#enforcer.warner.saw(plan.binding.limits, reservation.lines, balances)
     if (warning !== null) this.#told = { set: [['x-purser-warning', warning]], remove: [] }
     this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))

@@ -3,7 +3,7 @@ import { assertNever } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
 import { type Amounts, amountOf, type Estimate, type EstimateOutcome, estimateCall } from '../core/estimate.ts'
 import { expiryFloor } from '../core/floor.ts'
-import { limitAt } from '../core/grants.ts'
+import { boundAt } from '../core/grants.ts'
 import type { Binding, SubjectBinding } from '../core/policy.ts'
 import { type Price, type PriceBook, pricesKinds } from '../core/price.ts'
 import type { Line } from '../core/reservation.ts'
@@ -75,7 +75,7 @@ export function planCall(input: PlanInput): Planned {
 export function linesOf(plan: Plan, nowMs: number): Line[] {
   const charge = { ...plan.estimate, requests: 1n }
   return plan.binding.limits.map(bound => {
-    const { amount: limit, version } = limitAt(bound, bound.partition, nowMs)
+    const { amount: limit, version } = boundAt(bound, nowMs)
     return {
       key: bound.key,
       unit: bound.limit.unit,

@@ -1,7 +1,10 @@
 // The keeper of time: tells the ledger that this process lives and how far its answers are, and sweeps what dead ones left open. Every replica does both.
+import type { BudgetKey } from '../core/budget.ts'
 import type { SweepOutcome } from '../core/reservation.ts'
-import { BEAT_MS, SWEEP_MS } from '../limits.ts'
-import type { Telemetry } from '../ports.ts'
+import type { SeenPartition, ShareBook } from '../core/shares.ts'
+import { windowText } from '../core/window.ts'
+import { BEAT_MS, SHARE_LOOK_MS, SWEEP_MS } from '../limits.ts'
+import type { Ledger, Telemetry } from '../ports.ts'
 import type { Enforcer } from './enforcer.ts'
 
 export interface Keeper {
@@ -11,10 +14,10 @@ export interface Keeper {
 }
 
 /** What the keeper needs of an enforcer. */
-type Kept = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'watch' | 'telemetry' | 'timer' | 'random'>
+type Kept = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'watch' | 'telemetry' | 'timer' | 'random' | 'policies'>
 
 export function startKeeper(kept: Kept): Keeper {
-  const { ledger, time, holder, watch, telemetry } = kept
+  const { ledger, time, holder, watch, telemetry, policies } = kept
   const beats = loop(kept, BEAT_MS, async () => {
     const outcome = await ledger.beat(holder)
     time.saw(outcome)
@@ -33,13 +36,30 @@ export function startKeeper(kept: Kept): Keeper {
       if (!outcome.more) return
     }
   })
+  const looks = loop(kept, SHARE_LOOK_MS, async () => {
+    const { shares } = policies.current()
+    for (const limitKey of shares.asked(time.now())) await lookAtPartitions(kept, shares, limitKey)
+  })
   return {
     started: beats.started,
     stop: () => {
       beats.stop()
       sweeps.stop()
+      looks.stop()
     },
   }
+}
+
+/** Tells the shares of a limit how its partitions stand in the ledger, those of other replicas among them. */
+async function lookAtPartitions({ ledger, time }: Kept, shares: ShareBook, limitKey: BudgetKey): Promise<void> {
+  const rows: SeenPartition[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: Awaited<ReturnType<Ledger['list']>> = await ledger.list({ prefix: `${limitKey}|`, cursor, count: 1_000 })
+    if (page.kind !== 'read') return
+    for (const { key, window, balance } of page.value.budgets) rows.push({ key, window: windowText(window), balance })
+    cursor = page.value.next
+  }
+  shares.saw(limitKey, rows, time.now())
 }
 
 /** Says once what grew since the last sweep: the first is only where it stands. */

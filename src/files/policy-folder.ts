@@ -5,6 +5,7 @@ import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicySet } from '../core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../core/policy-set.ts'
+import { ShareBook } from '../core/shares.ts'
 import { PARTITION_BYTES_MAX } from '../limits.ts'
 import { restartedLimits } from '../objects/restarts.ts'
 import type { PolicyChange, PolicySource } from '../ports.ts'
@@ -56,6 +57,7 @@ const LOOKS_MAX = 20
 class WatchedFolder implements FolderPolicySource {
   readonly partitions = new PartitionRegistry()
   readonly #grants = new GrantBook()
+  readonly #shares = new ShareBook()
   loaded: FolderPolicySource['loaded'] = { objects: 0, warnings: [] }
   readonly #options: Required<FolderOptions>
   readonly #listeners: ((change: PolicyChange) => void)[] = []
@@ -142,7 +144,13 @@ class WatchedFolder implements FolderPolicySource {
 
   #accept({ objects, warnings }: LoadOutcome, parts: PolicySetParts): void {
     this.#grants.replace(parts.grants, Date.now())
-    const options = { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: this.#grants }
+    const options = {
+      sha256,
+      partitions: this.partitions,
+      partitionBytesMax: PARTITION_BYTES_MAX,
+      grants: this.#grants,
+      shares: this.#shares,
+    }
     this.#set = compilePolicySet(parts, options)
     this.partitions.retain(this.#set.declared().map(limit => limit.key))
     this.loaded = { objects, warnings }

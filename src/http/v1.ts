@@ -1,6 +1,6 @@
 // The pages of /v1: balances and reservations as JSON, amounts as decimal strings in their unit, times in RFC 3339 UTC.
 import { type BudgetKey, formatAmount, limitKeyOf, parseBudgetKey } from '../core/budget.ts'
-import { limitAt } from '../core/grants.ts'
+import { isOneBudget, limitAt } from '../core/grants.ts'
 import type { DeclaredLimit } from '../core/policy.ts'
 import { type Balance, EMPTY_BALANCE } from '../core/reservation.ts'
 import { isWarningMark } from '../core/warning.ts'
@@ -74,7 +74,7 @@ function declaredRows(v1: V1, now: number): Row[] {
   return v1.policies
     .current()
     .declared()
-    .filter(declared => declared.limit.partitionBy.length === 0)
+    .filter(isOneBudget)
     .map(declared => {
       const { amount } = limitAt(declared, [], now)
       return {
@@ -89,6 +89,8 @@ function declaredRows(v1: V1, now: number): Row[] {
 function asDeclared(row: Row, limits: ReadonlyMap<BudgetKey, DeclaredLimit>, now: number): Row {
   const declared = limits.get(limitKeyOf(row.key))
   if (declared === undefined) return row
+  // A share is as the ledger was last told.
+  if (declared.limit.fairShare && row.key !== declared.key) return row
   const { amount: limit } = limitAt(declared, parseBudgetKey(row.key)?.partition ?? [], now)
   return { ...row, balance: { ...row.balance, limit, available: limit - row.balance.spent - row.balance.reserved } }
 }

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicySet } from '../core/policy.ts'
+import { ShareBook } from '../core/shares.ts'
 import { PARTITION_BYTES_MAX, PROBLEMS_TOLD_MAX } from '../limits.ts'
 import { GROUP_VERSION } from '../objects/crd-schema.ts'
 import type { Clock, PolicyChange, PolicySource, Random } from '../ports.ts'
@@ -71,7 +72,13 @@ class WatchedCluster implements ClusterPolicySource {
     const trusted = trustedHeaders.map(header => header.toLowerCase())
     // Objects of a cluster always name their namespace.
     const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
-    const options = { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: new GrantBook() }
+    const options = {
+      sha256,
+      partitions: this.partitions,
+      partitionBytesMax: PARTITION_BYTES_MAX,
+      grants: new GrantBook(),
+      shares: new ShareBook(),
+    }
     this.#objects = new ObjectsInForce(context, options, () => clock.wallMs())
     this.#reflectors = RESOURCES.map(
       resource =>

@@ -147,6 +147,7 @@ function limit(field: LimitField): Limit {
     window: windowSpec(field.window),
     partitionBy: (field.partitionBy ?? []).map(selector),
     maxPartitions: field.maxPartitions,
+    fairShare: field.fairShare,
     warnAtPercent: (field.warnAtPercent ?? []).toSorted((a, b) => a - b),
     allowUpTo: field.allowUpTo === undefined ? null : decimal(field.allowUpTo, unitPlaces(field.unit)),
   }

@@ -40,6 +40,7 @@ export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
   "!self.experiment || (has(self.expiresAt) && has(self.limits) && self.limits.exists(limit, limit.unit == 'USD' && has(limit.window.lifetime) && !has(limit.partitionBy)))":
     self =>
       self['experiment'] !== true || (has(self, 'expiresAt') === 1 && Array.isArray(self['limits']) && self['limits'].some(isWholeSum)),
+  '!self.fairShare || has(self.partitionBy)': self => self['fairShare'] !== true || has(self, 'partitionBy') === 1,
   '!has(self.startsAt) || self.startsAt < self.expiresAt': self =>
     has(self, 'startsAt') === 0 || instantMs(String(self['startsAt'])) < instantMs(String(self['expiresAt'])),
   "self.matches('^[0-9]{1,12}([.][0-9]{1,6})?$')": self => AMOUNT.test(String(self)),

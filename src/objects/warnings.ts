@@ -1,8 +1,10 @@
 // Warnings: objects that are valid and yet cannot do what their author surely meant. Never a reason to refuse them.
+import type { PolicySetOptions } from '../core/compiled-policy.ts'
 import { GrantBook, grantFault } from '../core/grants.ts'
 import { selectorMatches } from '../core/match.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import { PolicyIndex } from '../core/policy-index.ts'
+import { ShareBook } from '../core/shares.ts'
 import type { CheckContext } from './check-object.ts'
 import { compileGrant } from './compile-objects.ts'
 import { instantMs } from './instant.ts'
@@ -98,12 +100,7 @@ function* ofExperiment(
   nowMs: number,
 ): Generator<string> {
   if (!spec.experiment) return
-  const index = new PolicyIndex({
-    sha256: text => text,
-    partitions: new PartitionRegistry(),
-    partitionBytesMax: 1,
-    grants: new GrantBook(),
-  })
+  const index = new PolicyIndex(nothingKnown())
   const { policies, accessKeys, namespaces } = partsOf(all)
   for (const policy of policies) index.put(policy)
   for (const [one, labels] of namespaces) index.putNamespace(one, labels)
@@ -112,6 +109,14 @@ function* ofExperiment(
   const fault = key === undefined ? null : index.keyFault(key, nowMs)
   if (fault !== null) yield `spec.experiment: calls with this key are refused: ${fault}`
 }
+
+const nothingKnown = (): PolicySetOptions => ({
+  sha256: text => text,
+  partitions: new PartitionRegistry(),
+  partitionBytesMax: 1,
+  grants: new GrantBook(),
+  shares: new ShareBook(),
+})
 
 const NO_VERSION = { createdMs: 0, generation: 0, grantMs: 0 }
 

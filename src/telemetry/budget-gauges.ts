@@ -1,7 +1,7 @@
 // Balances of the limits that are not partitioned, as gauges. Read from the ledger at scrape time, at most every ten seconds.
 import { Gauge, type Registry } from 'prom-client'
 import { unitPlaces } from '../core/budget.ts'
-import { limitAt } from '../core/grants.ts'
+import { isOneBudget, limitAt } from '../core/grants.ts'
 import type { DeclaredLimit } from '../core/policy.ts'
 import type { Balance } from '../core/reservation.ts'
 import { windowAt } from '../core/window.ts'
@@ -24,10 +24,7 @@ export function registerBudgetGauges(registry: Registry, ledger: Ledger, policie
     const now = nowMs()
     if (now - readAt < READ_EVERY_MS) return
     readAt = now
-    const declared = policies
-      .current()
-      .declared()
-      .filter(limit => limit.limit.partitionBy.length === 0)
+    const declared = policies.current().declared().filter(isOneBudget)
     const read = await ledger.read(declared.map(({ key, limit }) => ({ key, window: windowAt(limit.window, now) })))
     if (read.kind !== 'read') return
     for (const part of Object.values(parts)) part.reset()

@@ -6,6 +6,7 @@ import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
+import { ShareBook } from '../../src/core/shares.ts'
 import type { Subject } from '../../src/core/subject.ts'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
@@ -15,6 +16,7 @@ export const options = (partitions: PartitionRegistry = new PartitionRegistry())
   partitions,
   partitionBytesMax: 128,
   grants: new GrantBook(),
+  shares: new ShareBook(),
 })
 
 export const setOf = (parts: Partial<PolicySetParts>, registry?: PartitionRegistry): PolicySet =>
@@ -71,6 +73,7 @@ export const limit = (over: Partial<Limit> = {}): Limit => ({
   window: { kind: 'calendar', period: 'Month', timeZone: 'UTC', anchorDay: 1 },
   partitionBy: [],
   maxPartitions: 10_000,
+  fairShare: false,
   warnAtPercent: [],
   allowUpTo: null,
   ...over,

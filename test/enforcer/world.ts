@@ -7,6 +7,7 @@ import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import { compilePolicySet } from '../../src/core/policy-set.ts'
 import type { Balance } from '../../src/core/reservation.ts'
+import { ShareBook } from '../../src/core/shares.ts'
 import { windowAt } from '../../src/core/window.ts'
 import { createEnforcer, type Enforcer } from '../../src/enforcer/enforcer.ts'
 import { sha256 } from '../../src/enforcer/identify.ts'
@@ -90,7 +91,7 @@ async function policySource(yaml: string): Promise<PolicySource> {
     if (loaded.parts === null) throw new Error(loaded.problems.join('\n'))
     const grants = new GrantBook()
     grants.replace(loaded.parts.grants, NOW)
-    const options = { sha256, partitions: new PartitionRegistry(), partitionBytesMax: PARTITION_BYTES_MAX, grants }
+    const options = { sha256, partitions: new PartitionRegistry(), partitionBytesMax: PARTITION_BYTES_MAX, grants, shares: new ShareBook() }
     const set = compilePolicySet(loaded.parts, options)
     return { current: () => set, onChange: () => {}, close: async () => {} }
   } finally {

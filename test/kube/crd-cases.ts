@@ -463,6 +463,8 @@ const EXPERIMENTS: readonly Row[] = [
   ['less than no experiments', cluster('{experiments: {maxOpen: -1}}'), 'spec.experiments.maxOpen', '0'],
   ['namespaces of grants', cluster('{grantNamespaces: [finance]}')],
   ['namespaces of grants as a glob', cluster('{grantNamespaces: ["*"]}'), 'spec.grantNamespaces[0]'],
+  ['a fair share', limit({ fairShare: 'true', partitionBy: '[{attribute: user}]' })],
+  ['a fair share of nobody', limit({ fairShare: 'true' }), `${L}.fairShare`, 'needs partitionBy'],
   ['warnings', limit({ warnAtPercent: '[50, 80]' })],
   ['a warning at nothing', limit({ warnAtPercent: '[0]' }), `${L}.warnAtPercent`],
 ]
@@ -490,7 +492,6 @@ const NOT_YET = 'this version does not enforce it yet: a replica refuses it too,
 export const DIFFERENCES: readonly Difference[] = [
   ['limits that are empty', policy('{limits: }'), 'spec.limits: ', NULL],
   ['a message that is empty', policy('{response: {message: }}'), 'spec.response.message', NULL],
-  ['fair shares', limit({ fairShare: 'true' }), 'spec.limits[0].fairShare: true is not supported yet', NOT_YET],
   ['substitutes', policy('{permissions: {onForbiddenModel: Substitute}}'), 'is not supported yet', NOT_YET],
   ['clamping', policy('{reservation: {clampToHeadroom: true}}'), 'is not supported yet', NOT_YET],
   ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],

@@ -134,12 +134,14 @@ describe('policies of a cluster', () => {
     await put('good', '1')
     await put('turning', '2')
     await becomes(one, { good: '1', turning: '2' })
-    // The schema takes what this version does not enforce yet.
-    await server.admin.patch(`${POLICIES}/turning`, { spec: { limits: [{ ...limit('5'), fairShare: true }] } })
+    // No schema knows which headers a replica trusts.
+    await server.admin.patch(`${POLICIES}/turning`, { spec: { limits: [{ ...limit('5'), partitionBy: [{ header: 'x-team' }] }] } })
     await isTold(one, 'refused')
     expect(one.changes.find(change => change.kind === 'refused')).toEqual({
       kind: 'refused',
-      problems: ['BudgetPolicy team/turning: spec.limits[0].fairShare: true is not supported yet; allowed: false'],
+      problems: [
+        'BudgetPolicy team/turning: spec.limits[0].partitionBy[0].header: "x-team" is not a trusted header; allowed: none are trusted; name it in --trusted-headers',
+      ],
     })
     await put('good', '3')
     await becomes(one, { good: '3', turning: '2' })

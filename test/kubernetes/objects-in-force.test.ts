@@ -50,7 +50,9 @@ describe('an object', () => {
     const { objects } = fresh()
     objects.put(POLICY, raw('a', { limits: [limit()] }))
     const { problems } = objects.put(POLICY, raw('a', { limits: [limit({ amount: '6', fairShare: true })] }))
-    expect(problems).toEqual(['BudgetPolicy team/a: spec.limits[0].fairShare: true is not supported yet; allowed: false'])
+    expect(problems).toEqual([
+      'BudgetPolicy team/a: spec.limits[0].fairShare: fairShare divides an amount among partitions, so that it needs partitionBy',
+    ])
     objects.put(POLICY, raw('b', { limits: [limit({ amount: '7' })] }))
     expect(objects.put(POLICY, raw('c', { limits: 'none' })).problems).toHaveLength(1)
     expect(amounts(objects)).toEqual([5n, 7n])

@@ -166,7 +166,6 @@ describe('selectors', () => {
 
 describe('what this version does not enforce', () => {
   it.each([
-    [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
@@ -175,8 +174,7 @@ describe('what this version does not enforce', () => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
   })
   it('is refused in an AccessKey too', async () => {
-    const limits = [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: true }]
-    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(2)
+    expect(await faults(key({ reservation: { clampToHeadroom: true } }))).toHaveLength(1)
   })
   it('is accepted at the value that is enforced', async () => {
     const spec = {

@@ -3,6 +3,7 @@ import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet } from '../../src/core/policy-set.ts'
+import { ShareBook } from '../../src/core/shares.ts'
 import { createEnforcer, type Enforcer, exchangeFactory } from '../../src/enforcer/enforcer.ts'
 import type { ExchangeFactory } from '../../src/enforcer/exchange.ts'
 import { type Keeper, startKeeper } from '../../src/enforcer/sweep.ts'
@@ -141,7 +142,13 @@ export class Replica {
         if (version === undefined) throw new Error('there are policies from the start')
         const known = compiled.get(version)
         if (known !== undefined) return known
-        const set = compilePolicySet(version.parts, { sha256, partitions, partitionBytesMax: PARTITION_BYTES_MAX, grants: new GrantBook() })
+        const set = compilePolicySet(version.parts, {
+          sha256,
+          partitions,
+          partitionBytesMax: PARTITION_BYTES_MAX,
+          grants: new GrantBook(),
+          shares: new ShareBook(),
+        })
         compiled.set(version, set)
         return set
       },

@@ -25,6 +25,7 @@ const warning: BudgetWarning = {
     limit: limit({ amount: 500n * USD }),
     partition: ['ada'],
     version: { createdMs: 0, generation: 0, grantMs: 0 },
+    share: null,
     granted: { grants: new LimitGrants(), from: null },
     hard: true,
     response: { statusCode: null, message: null, exposeAmounts: false },
