@@ -21,7 +21,7 @@ export interface RequestInfo {
   readonly peerUriSan: string | null
   /** The verified claims as filed by jwt_authn, as plain JSON; null where there are none. */
   readonly jwtMetadata: unknown
-  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`. */
+  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`; the provider also by annotation. */
   readonly purser: { readonly namespace: string | null; readonly provider: string | null; readonly gateway: string | null }
 }
 

@@ -37,5 +37,4 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   'spec.limits[].warnAtPercent': absent,
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
   'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
-  'spec.targetRefs[].sectionName': absent,
 }

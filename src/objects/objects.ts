@@ -69,7 +69,7 @@ export interface LabelSelectorField {
 
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
-  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
+  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string; readonly sectionName?: string }[]
   readonly match?: {
     readonly subjects?: readonly (SelectorField & { readonly values?: readonly string[] })[]
     readonly accessKeySelector?: LabelSelectorField
