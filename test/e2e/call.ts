@@ -1,5 +1,6 @@
 // One HTTP call through the gateway and all that its client saw: status, headers, body, times, and how it ended.
-import { Agent, type ClientRequest, request } from 'node:http'
+import { Agent, type ClientRequest, request as plainRequest } from 'node:http'
+import { request as secureRequest } from 'node:https'
 
 export interface Answer {
   /** 0 where no answer came at all. */
@@ -23,6 +24,8 @@ export interface CallSetting {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
   readonly agent?: Agent
+  /** PEM texts: whose certificate the server must have, and what is shown to it. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string }
   /** Hang up as soon as this many bytes of the body have come. */
   readonly abortAfterBytes?: number
   /** Hang up as soon as the body so far satisfies this. */
@@ -47,7 +50,9 @@ export function call(setting: CallSetting): Promise<Answer> {
       finished = true
       resolve({ status, headers, body, end: aborted ? 'aborted' : end, totalMs: since(), headMs, firstByteMs, pieceMs })
     }
+    const request = setting.tls === undefined ? plainRequest : secureRequest
     const sent: ClientRequest = request({
+      ...setting.tls,
       host: '127.0.0.1',
       port: setting.port,
       method: setting.method ?? 'POST',
