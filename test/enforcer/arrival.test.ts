@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { type HttpRoute, type ParentRef, RouteTable } from '../../src/core/route-table.ts'
 import { arrivalOf } from '../../src/enforcer/arrival.ts'
 import type { RequestInfo } from '../../src/enforcer/exchange.ts'
+import { request } from './requests.ts'
+import { openWorld } from './world.ts'
 
 const parent = (over: Partial<ParentRef> = {}): ParentRef => ({
   kind: 'Gateway',
@@ -101,5 +103,27 @@ describe('the provider of a call', () => {
     expect(arrival(name, known, { provider: 'openai' }).provider).toBe('openai')
     expect(arrival('openai', known, { namespace: 'blue' }).provider).toBe('groq')
     expect(arrival('openai', known).provider).toBeNull()
+  })
+})
+
+describe('a call by a watched route', () => {
+  it('goes to the provider that the annotation says, whatever its path and model would tell', async () => {
+    const world = await openWorld(`
+apiVersion: purser.dev/v1alpha1
+kind: BudgetPolicy
+metadata: {name: permitted, namespace: team}
+spec: {permissions: {providers: {deny: [groq]}}}
+`)
+    const { routes } = world.enforcer.policies.current()
+    if (!(routes instanceof RouteTable)) throw new Error('the routes of a set are a table')
+    const verdict = async (provider: string | null) => {
+      routes.putRoute(route({ provider }))
+      const exchange = world.open()
+      exchange.requestHeaders(request({ routeName: 'httproute/team/llm/rule/0/match/0/*' }))
+      const body = { model: 'gpt-4o', messages: [{ role: 'user', content: 'hello' }], max_tokens: 10 }
+      return exchange.requestBody(Buffer.from(JSON.stringify(body)))
+    }
+    expect(await verdict('groq')).toMatchObject({ kind: 'refuse', refusal: { reason: 'provider-forbidden' } })
+    expect(await verdict(null)).toMatchObject({ kind: 'pass' })
   })
 })
