@@ -142,6 +142,7 @@ function requestInfo({ request }: Recorded): RequestInfo {
     authority: request.host,
     endOfStream: request.body.length === 0,
     routeName: null,
+    virtualHost: null,
     sourceAddress: null,
     peerUriSan: null,
     jwtMetadata: null,

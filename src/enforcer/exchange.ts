@@ -16,6 +16,8 @@ export interface RequestInfo {
   /** Whether the request has no body. */
   readonly endOfStream: boolean
   readonly routeName: string | null
+  /** The name of the virtual host, where the proxy is told to say it. */
+  readonly virtualHost: string | null
   readonly sourceAddress: string | null
   /** The URI SAN of the client's verified certificate. */
   readonly peerUriSan: string | null

@@ -102,7 +102,7 @@ function withIdentities(config: EnvoyConfig, { forwarding, mutual }: { readonly 
   another(mutual, details, { transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: tls } })
 }
 
-/** One token files its claims as plain Envoy does, by a name of the operator's; the other by its issuer, as Envoy Gateway has it. */
+/** The claims of one token are filed by a plain name, those of the other by its issuer, as versions of Envoy Gateway have it. */
 function tokenCheck(): Record<string, unknown> {
   const provider = (issuer: string, keys: Issuer, name: string, header: string) => ({
     issuer,

@@ -39,8 +39,12 @@ function table(routes: readonly HttpRoute[], complete = true): RouteTable {
   return found
 }
 const NOTHING = { namespace: null, provider: null, gateway: null }
-const arrival = (routeName: string | null, routes: RouteTable, purser: Partial<RequestInfo['purser']> = {}) =>
-  arrivalOf({ routeName, purser: { ...NOTHING, ...purser } }, routes, 'fallback')
+const arrival = (
+  routeName: string | null,
+  routes: RouteTable,
+  purser: Partial<RequestInfo['purser']> = {},
+  virtualHost: string | null = null,
+) => arrivalOf({ routeName, virtualHost, purser: { ...NOTHING, ...purser } }, routes, 'fallback')
 
 describe('the rule of a call', () => {
   const known = table([route()])
@@ -92,6 +96,36 @@ describe('the Gateways of a call', () => {
     expect(through({}, { gateway: 'other/ai' })).toEqual([{ namespace: 'other', name: 'ai', sections: null }])
     expect(arrival('openai', table([]), { gateway: 'ai' }).gateways).toEqual([{ namespace: 'fallback', name: 'ai', sections: null }])
     expect(through({ parents: [parent({ kind: 'ListenerSet' })] }, { gateway: 'infra/ai' })).toEqual([ai(null)])
+  })
+})
+
+describe('the listener of a call', () => {
+  const HOST = 'infra/ai/https/api_example_com'
+  const known = table([route({ parents: [parent(), parent({ name: 'b' })] })])
+  const through = (virtualHost: string, name = 'httproute/team/llm/rule/0/match/0/*', routes = known) =>
+    arrival(name, routes, {}, virtualHost).gateways
+
+  it('is what the virtual host says, of the one Gateway, also where no routes are watched', () => {
+    const https = [{ namespace: 'infra', name: 'ai', sections: ['https'] }]
+    expect(through(HOST)).toEqual(https)
+    expect(through('infra/ai/https/*')).toEqual(https)
+    expect(through(HOST, 'httproute/team/new/rule/0/match/0/*')).toEqual(https)
+    expect(through(HOST, 'httproute/team/llm/rule/0/match/0/*', table([], false))).toEqual(https)
+  })
+
+  it('of a ListenerSet is none of the Gateway itself', () => {
+    expect(through('infra/ai/team/more/https/*')).toEqual([{ namespace: 'infra', name: 'ai', sections: [] }])
+  })
+
+  it('is not told by virtual hosts of other names, nor by those of other routes', () => {
+    for (const name of ['api_example_com', '', 'a/b', 'a/b/c/d/e']) expect(through(name)).toHaveLength(2)
+    expect(through(HOST, 'openai')).toEqual([])
+  })
+
+  it('is told by the operator before all', () => {
+    expect(arrival('httproute/team/llm', known, { gateway: 'infra/b' }, HOST).gateways).toEqual([
+      { namespace: 'infra', name: 'b', sections: null },
+    ])
   })
 })
 
