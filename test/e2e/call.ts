@@ -23,6 +23,8 @@ export interface CallSetting {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** Sends the body, in place of `body`, and ends the request. */
+  readonly send?: (request: ClientRequest) => void
   readonly agent?: Agent
   /** PEM texts: whose certificate the server must have, and what is shown to it. */
   readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string }
@@ -81,7 +83,8 @@ export function call(setting: CallSetting): Promise<Answer> {
       response.on('error', () => finish('cut'))
     })
     sent.on('close', () => finish('cut'))
-    sent.end(setting.body)
+    if (setting.send === undefined) sent.end(setting.body)
+    else setting.send(sent)
   })
 }
 
