@@ -1,5 +1,6 @@
 // The HTTPRoutes and Gateways of a cluster, watched into a table: each change counts as soon as it is read. A cluster may have no Gateway
 // API, or get it later; then there are no routes, and nothing is wrong.
+import { isDeepStrictEqual } from 'node:util'
 import type { RouteTable } from '../core/route-table.ts'
 import { ABSENT_LOOK_MS } from '../limits.ts'
 import type { Clock, Random } from '../ports.ts'
@@ -16,7 +17,7 @@ export interface RouteWatchOptions {
   readonly routes: RouteTable
   /** How long the server may be silent, in ms. */
   readonly idleMs?: number
-  /** Called after every change of the table. */
+  /** Called after every change of the table; a status that a gateway writes is none. */
   changed(): void
   /** Nothing is heard of the resource at `path`: why. */
   away(path: string, why: string): void
@@ -33,14 +34,24 @@ export class RouteWatch {
     const { routes } = options
     this.#reflectors = [
       reflect(options, 'httproutes', {
-        put: object => routes.putRoute(httpRouteOf(object)),
+        put: object => {
+          const route = httpRouteOf(object)
+          if (isDeepStrictEqual(routes.route(route), route)) return false
+          routes.putRoute(route)
+          return true
+        },
         removed: name => routes.removeRoute(name),
         served: isServed => {
           routes.complete = isServed
         },
       }),
       reflect(options, 'gateways', {
-        put: object => routes.putGateway(gatewayOf(object)),
+        put: object => {
+          const gateway = gatewayOf(object)
+          if (isDeepStrictEqual(routes.gateway(gateway), gateway)) return false
+          routes.putGateway(gateway)
+          return true
+        },
         removed: name => routes.removeGateway(name),
         served: () => {},
       }),
@@ -55,7 +66,8 @@ export class RouteWatch {
 }
 
 interface Shelf {
-  put(object: RawObject): void
+  /** Whether that changed anything. */
+  put(object: RawObject): boolean
   removed(name: { readonly namespace: string; readonly name: string }): void
   served(isServed: boolean): void
 }
@@ -64,8 +76,7 @@ function reflect({ api, clock, random, idleMs, changed, away, back }: RouteWatch
   const path = `/apis/${GATEWAY_API}/v1/${plural}`
   const told: ConstructorParameters<typeof Reflector>[0]['told'] = {
     put: object => {
-      shelf.put(object)
-      changed()
+      if (shelf.put(object)) changed()
     },
     removed: key => {
       const [namespace = '', name = ''] = key.split('/')
