@@ -7,7 +7,7 @@ import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
 import { type CompiledPermissions, compilePermissions, mergeRules, policyName } from './rules.ts'
 import type { ShareBook } from './shares.ts'
-import { NO_VALUE, OTHER_VALUE, type Subject } from './subject.ts'
+import { NO_VALUE, OTHER_VALUE, type Subject, withGivenAttributes } from './subject.ts'
 import { windowClock } from './window.ts'
 
 export interface PolicySetOptions {
@@ -56,8 +56,9 @@ export function compilePolicy(policy: Policy, options: PolicySetOptions): Compil
 export const declaredLimits = ({ policy, name, limits }: CompiledPolicy): readonly DeclaredLimit[] =>
   limits.map(({ limit, key, granted }) => ({ policy: name, limit, key, version: policy.version, granted }))
 
-/** What these policies, which all cover the subject, mean for it and its calls. */
-export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject): SubjectBinding {
+/** What these policies, which all cover the subject, mean for it and its calls. `isTrusted`: whether all take its attributes as they are. */
+export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject, isTrusted: boolean): SubjectBinding {
+  const asSeenBy = seenBy(subject, isTrusted)
   const policies = compiled.map(one => one.policy)
   const rules = mergeRules(policies)
   return {
@@ -71,7 +72,7 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
       const bound = same ? policies : binding.map(one => one.policy)
       return {
         policies: bound,
-        limits: binding.flatMap(one => one.limits.flatMap(limit => limit.bind(subject))),
+        limits: binding.flatMap(one => one.limits.flatMap(limit => limit.bind(asSeenBy(one.policy)))),
         rules: same ? rules : mergeRules(bound),
         forbidden: firstForbidden(binding, call),
       }
@@ -81,8 +82,19 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
           bindingOf(
             compiled.map(one => one.enforced ?? one),
             subject,
+            isTrusted,
           )
       : null,
+  }
+}
+
+/** The subject as the limits of a policy see it. */
+function seenBy(subject: Subject, isTrusted: boolean): (policy: Policy) => Subject {
+  let given: Subject | null = isTrusted ? subject : null
+  return ({ namespace }) => {
+    if (subject.accessKey === null || namespace === subject.accessKey.namespace) return subject
+    given ??= withGivenAttributes(subject)
+    return given
   }
 }
 

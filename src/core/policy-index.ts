@@ -5,15 +5,20 @@ import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, 
 import { type Experiment, experimentFault } from './experiments.ts'
 import { selectorMatches } from './match.ts'
 import type { AccessKey, DeclaredLimit, Policy, PolicyName, PolicySet, PriceList, SubjectBinding } from './policy.ts'
+import { RouteTable } from './route-table.ts'
 import type { ShareBook } from './shares.ts'
 import type { ObjectName, Subject } from './subject.ts'
+import { type TargetFacts, targetFacts } from './target-facts.ts'
 
 type Labels = ReadonlyMap<string, string>
 
 const NAMES_REMEMBERED_MAX = 1_024
 const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name'
+/** Namespaces whose AccessKeys' attributes everybody takes as they are. */
+const TRUSTED_SUBJECTS_LABEL = 'purser.dev/trusted-subjects'
 
 export class PolicyIndex implements PolicySet {
+  readonly routes: RouteTable = new RouteTable()
   readonly #options: PolicySetOptions
   readonly #clusterWide = new Map<string, CompiledPolicy>()
   readonly #local = new Map<string, Map<string, CompiledPolicy>>()
@@ -68,7 +73,8 @@ export class PolicyIndex implements PolicySet {
     const { accessKey } = subject
     const found = this.#between(subject.route.namespace, accessKey?.namespace ?? null).filter(one => one.matcher.coversSubject(subject))
     const own = accessKey === null ? undefined : this.#own.get(`${accessKey.namespace}/${accessKey.name}`)
-    return bindingOf(own === undefined ? found : [...found, own], subject)
+    const isTrusted = accessKey === null || this.#namespaces.get(accessKey.namespace)?.get(TRUSTED_SUBJECTS_LABEL) === 'true'
+    return bindingOf(own === undefined ? found : [...found, own], subject, isTrusted)
   }
 
   /** The limits of one policy; none where there is no such policy. */
@@ -80,6 +86,13 @@ export class PolicyIndex implements PolicySet {
   /** The policy of this name, null where there is none. */
   policy(name: PolicyName): Policy | null {
     return this.#shelf(name)?.get(shelfName(name))?.policy ?? null
+  }
+
+  /** What its targets come to by now; null where there is no such policy. */
+  targetFacts(name: PolicyName): TargetFacts | null {
+    const policy = this.#shelf(name)?.get(shelfName(name))?.policy
+    if (policy === undefined) return null
+    return targetFacts(policy, this.routes, namespace => selects(policy, this.#labelsOf(namespace)))
   }
 
   /** Puts a policy in the place of the one of its scope, namespace and name. */
@@ -155,20 +168,25 @@ export class PolicyIndex implements PolicySet {
     return [...new Set([...ofRoute, ...this.#candidatesOf(key)])].sort(byName)
   }
 
+  #labelsOf(namespace: string): Labels {
+    return new Map([...(this.#namespaces.get(namespace) ?? []), [NAMESPACE_NAME_LABEL, namespace]])
+  }
+
   #candidatesOf(namespace: string): readonly CompiledPolicy[] {
     const known = this.#candidates.get(namespace)
     if (known !== undefined) return known
     // Names come with calls: forgetting all of them now and then bounds what a stranger can make us remember.
     if (this.#candidates.size >= NAMES_REMEMBERED_MAX) this.#candidates.clear()
-    const labels = new Map([...(this.#namespaces.get(namespace) ?? []), [NAMESPACE_NAME_LABEL, namespace]])
-    const selected = [...this.#clusterWide.values()].filter(
-      ({ policy }) => policy.namespaceSelector === null || selectorMatches(policy.namespaceSelector, labels),
-    )
+    const labels = this.#labelsOf(namespace)
+    const selected = [...this.#clusterWide.values()].filter(({ policy }) => selects(policy, labels))
     const found = [...selected, ...(this.#local.get(namespace)?.values() ?? [])].sort(byName)
     this.#candidates.set(namespace, found)
     return found
   }
 }
+
+const selects = ({ namespaceSelector }: Policy, labels: Labels): boolean =>
+  namespaceSelector === null || selectorMatches(namespaceSelector, labels)
 
 const shelfName = ({ scope, namespace, name }: ObjectName & Pick<PolicyName, 'scope'>): string =>
   scope === 'AccessKey' ? `${namespace}/${name}` : name

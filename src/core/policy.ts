@@ -4,6 +4,7 @@ import type { ExperimentBounds } from './experiments.ts'
 import type { Granted, Share } from './grants.ts'
 import type { CallNames } from './match.ts'
 import type { Rates } from './price.ts'
+import type { Routes } from './route-table.ts'
 import type { ShareBook } from './shares.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
@@ -44,6 +45,8 @@ export interface LabelSelector {
 export interface TargetRef {
   readonly kind: 'HTTPRoute' | 'Gateway'
   readonly name: string
+  /** A rule of the HTTPRoute or a listener of the Gateway; null: all of them. */
+  readonly section: string | null
 }
 
 /** Stanzas AND, entries OR; an empty stanza matches everything. */
@@ -138,6 +141,7 @@ export interface PriceList {
 /** A whole set, compiled and indexed. `bind` looks at the policies that could bind, never at all of them. */
 export interface PolicySet {
   readonly priceLists: readonly PriceList[]
+  readonly routes: Routes
   /** The key that holds this `sha256:…`, null where none does. */
   keyByHash(hash: string): AccessKey | null
   /** Why a key that is held does not count, in a sentence; null where it does. Expiry is not looked at. */

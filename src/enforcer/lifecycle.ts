@@ -8,7 +8,7 @@ import { type Admission, admit } from './admit.ts'
 import type { Allowed } from './allowance.ts'
 import { auditedShortfall } from './audit.ts'
 import type { Ending } from './charge.ts'
-import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
+import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
 import {
@@ -26,7 +26,7 @@ import { type AnswerMeter, openAnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import { earlierAttempts, endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
@@ -135,7 +135,9 @@ export class Lifecycle implements Exchange {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
     if (state.kind !== 'reserved') return { kind: 'done', change: NO_CHANGE }
+    const earlier = earlierAttempts(info)
     const ending = endingAtHead(info)
+    if (earlier > 0) chargeEarlierAttempts(this.#enforcer, state, earlier, ending === 'never-sent' ? 1n : 0n)
     if (ending === 'never-sent') this.#release(state, ending)
     else if (ending !== null) this.#close(state, ending)
     else {

@@ -40,7 +40,7 @@ export function compileBudgetPolicy(
       scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
     grantNamespaces: scope === 'ClusterBudgetPolicy' ? (spec.grantNamespaces ?? []) : null,
     experiments: spec.experiments === undefined ? null : experimentBounds(spec.experiments),
-    targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
+    targets: (spec.targetRefs ?? []).map(({ kind, name, sectionName }) => ({ kind, name, section: sectionName ?? null })),
     match: {
       subjects: (match?.subjects ?? []).map(entry => ({ selector: selector(entry), values: entry.values ?? [] })),
       accessKeyLabels: match?.accessKeySelector === undefined ? null : labelSelector(match.accessKeySelector),

@@ -73,7 +73,7 @@ export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
   readonly grantNamespaces?: readonly string[]
   readonly experiments?: { readonly maxAmount?: string; readonly maxDuration?: string; readonly maxOpen?: number }
-  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
+  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string; readonly sectionName?: string }[]
   readonly match?: {
     readonly subjects?: readonly (SelectorField & { readonly values?: readonly string[] })[]
     readonly accessKeySelector?: LabelSelectorField

@@ -169,7 +169,6 @@ describe('what this version does not enforce', () => {
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
-    ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
   })
