@@ -1,4 +1,5 @@
 // One policy set and one ledger in memory, and recorded exchanges run against them in their order and at their time.
+import { assert } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
 import { formatUsd } from '../core/money.ts'
 import type { SubjectBinding } from '../core/policy.ts'
@@ -8,14 +9,15 @@ import { admit } from '../enforcer/admit.ts'
 import { amountsFor, chargeOf, type Ending } from '../enforcer/charge.ts'
 import { considerHead, type HeadConsidered } from '../enforcer/consider.ts'
 import type { RequestInfo } from '../enforcer/exchange.ts'
+import { createHeadroom } from '../enforcer/headroom.ts'
 import { sha256 } from '../enforcer/identify.ts'
 import { openAnswerMeter } from '../enforcer/meter.ts'
-import { planCall } from '../enforcer/plan.ts'
 import { placed, providerFor } from '../enforcer/provider.ts'
 import { readBody } from '../enforcer/read.ts'
 import { requestHead } from '../enforcer/request.ts'
 import { createStoreTime, mintHolder, reservationIds } from '../enforcer/store-time.ts'
 import { countTokens } from '../enforcer/tokens.ts'
+import { waysOf } from '../enforcer/ways.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
 import { unreadCall } from '../wire/call-draft.ts'
 import type { Format } from '../wire/format.ts'
@@ -47,6 +49,7 @@ export function createSimulation(
   const time = createStoreTime(clock)
   const holder = mintHolder(random)
   const mintId = reservationIds(random)
+  const headroom = createHeadroom()
   const rules = { policies, prices, clock, time, identity: IDENTITY, unbudgeted: 'allow' } as const
 
   const run = async (recorded: Recorded, feed: Feed): Promise<Simulated> => {
@@ -79,7 +82,8 @@ export function createSimulation(
     const bound = considered.kind === 'metered' ? considered.request.bound : null
     const counted = bound === null ? null : await countTokens(tokens, bound, read.plain)
     const asked = { call, provider, book, nowMs, counted }
-    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, ending)
+    const takesBound = (outputBound: bigint): boolean => read.amend({ outputBound, includeUsage: false, provider }).length > 0
+    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, takesBound, ending)
     return {
       ...blank(recorded.id),
       format: format.name,
@@ -96,12 +100,14 @@ export function createSimulation(
     return usageJson(await meterRecorded(recorded, feed, call, format), { call, provider: null, book: prices.current(), nowMs })
   }
 
-  const decide = async (asked: Asked, bound: SubjectBinding, ending: Ending) => {
-    const planned = planCall({ ...asked, bound, mayInject: asked.provider !== null })
-    if (planned.kind === 'unmetered') return { outcome: 'unmetered', reason: planned.kind, estimate: null, chargedUsd: '0' } as const
-    if (planned.kind === 'refused') return { outcome: 'refused', reason: planned.verdict.reason, estimate: null, chargedUsd: '0' } as const
-    const { plan } = planned
-    const admission = await admit({ ledger, time, holder, mintId, random }, plan)
+  const decide = async (asked: Asked, bound: SubjectBinding, takesBound: (bound: bigint) => boolean, ending: Ending) => {
+    const found = waysOf({ ...asked, bound, mayInject: asked.provider !== null, headroom, takesBound })
+    if (found.kind === 'unmetered') return { outcome: 'unmetered', reason: found.kind, estimate: null, chargedUsd: '0' } as const
+    if (found.kind === 'refused') return { outcome: 'refused', reason: found.verdict.reason, estimate: null, chargedUsd: '0' } as const
+    const plans = found.ways.map(way => way.plan)
+    const admission = await admit({ ledger, time, holder, mintId, random, headroom }, plans)
+    const plan = plans[admission.kind === 'reserved' ? admission.taken : 0]
+    assert(plan !== undefined, 'a call is answered in one of its ways')
     if (admission.kind !== 'reserved') {
       return { outcome: 'refused', reason: admission.verdict.reason, estimate: plan.estimate, chargedUsd: '0' } as const
     }

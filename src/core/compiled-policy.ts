@@ -1,6 +1,7 @@
 // One policy, compiled: what it covers, its limits with their keys, and what several of them mean for a call. Knows no other policies.
 import { assertNever } from './assert.ts'
 import { type BudgetKey, budgetKey, partitionKey } from './budget.ts'
+import { mergeConcessions } from './concessions.ts'
 import { type CallNames, compileMatcher, type Matcher } from './match.ts'
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
@@ -52,6 +53,7 @@ export const declaredLimits = ({ policy, name, limits }: CompiledPolicy): readon
 export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject): SubjectBinding {
   const policies = compiled.map(one => one.policy)
   const rules = mergeRules(policies)
+  const concessions = mergeConcessions(policies)
   return {
     policies,
     rules,
@@ -63,6 +65,7 @@ export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject)
         policies: bound,
         limits: binding.flatMap(one => one.limits.map(limit => limit.bind(subject))),
         rules: same ? rules : mergeRules(bound),
+        concessions: same ? concessions : mergeConcessions(bound),
         forbidden: firstForbidden(binding, call),
       }
     },

@@ -1,5 +1,6 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
+import type { ConcessionRules, Concessions } from './concessions.ts'
 import type { Rates } from './price.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
@@ -19,6 +20,7 @@ export interface Policy {
   readonly limits: readonly Limit[]
   readonly permissions: Permissions
   readonly reservation: ReservationRules
+  readonly concessions: ConcessionRules
   readonly audit: boolean
   readonly onLedgerUnavailable: 'Deny' | 'Allow'
   readonly response: ResponseRules
@@ -144,6 +146,7 @@ export interface Binding {
   readonly policies: readonly Policy[]
   readonly limits: readonly BoundLimit[]
   readonly rules: BindingRules
+  readonly concessions: Concessions
   /** The first permission that the call lacks, and the policy that says so. */
   readonly forbidden: { readonly what: 'model' | 'provider' | 'endpoint'; readonly name: string; readonly policy: PolicyName } | null
 }

@@ -10,11 +10,11 @@ import { auditedPlan } from './audit.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
 import { type Identified, identify } from './identify.ts'
-import { type Plan, planCall } from './plan.ts'
 import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
 import { countTokens } from './tokens.ts'
+import { type Way, waysOf } from './ways.ts'
 
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
@@ -24,12 +24,13 @@ export type HeadConsidered = { readonly dialect: Dialect } & (
 )
 
 export type BodyConsidered =
-  /** `audited`: what the call would have been refused for by policies that only audit. */
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly amended: Amended; readonly audited: Verdict | null }
+  /** `amend`: what the body is to say for one of the ways. `audited`: what the call would have been refused for by policies that only audit. */
+  | { readonly kind: 'ways'; readonly ways: readonly Way[]; amend(way: Way): Amended; readonly audited: Verdict | null }
   | { readonly kind: 'pass'; readonly why: string; readonly audited: Verdict | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
-type Rules = Pick<Enforcer, 'policies' | 'prices' | 'clock' | 'time' | 'identity' | 'unbudgeted' | 'tokens'>
+type Rules = Pick<Enforcer, 'policies' | 'clock' | 'identity' | 'unbudgeted'>
+type BodyRules = Pick<Enforcer, 'prices' | 'time' | 'tokens' | 'headroom'>
 
 /** Identity, then endpoint, then what binds; nothing here waits for anything. `as`: a subject that is known already. */
 export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
@@ -65,7 +66,7 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
   return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
 }
 
-export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: Rules): Promise<BodyConsidered> {
+export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: BodyRules): Promise<BodyConsidered> {
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
     auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason, audited: refusal } : { kind: 'refused', verdict: refusal }
@@ -81,12 +82,14 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const provider = providerFor(request, call, book)
   const mayInject = mayAmend(request, provider)
   const counted = await countTokens(rules.tokens, bound, read.plain)
-  const input = { call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted }
-  const planned = planCall(input)
-  if (planned.kind === 'refused') return no(planned.verdict)
+  const takesBound = (outputBound: bigint): boolean => read.amend({ outputBound, includeUsage: false, provider }).length > 0
+  const { headroom, time } = rules
+  const input = { call, provider, bound, book, mayInject, nowMs: time.now(), counted }
+  const found = waysOf({ ...input, headroom, takesBound })
+  if (found.kind === 'refused') return no(found.verdict)
   const audited = auditedPlan(input)
-  if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
-  return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request), audited }
+  if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
+  return { ...found, amend: ({ plan }) => amendBody(body, read, plan, request), audited }
 }
 
 /** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */

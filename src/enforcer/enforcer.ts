@@ -3,6 +3,7 @@ import type { Holder, ReservationId } from '../core/reservation.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
 import { type Allowance, createAllowance } from './allowance.ts'
 import type { ExchangeFactory } from './exchange.ts'
+import { createHeadroom, type Headroom } from './headroom.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { createSettler, type Settler } from './settle.ts'
@@ -23,6 +24,7 @@ export interface Enforcer {
   readonly mintId: (storeMs: number) => ReservationId
   readonly allowance: Allowance
   readonly watch: Watch
+  readonly headroom: Headroom
   readonly identity: IdentityRules
   /** What happens to calls that no policy can bind. */
   readonly unbudgeted: 'allow' | 'deny'
@@ -31,7 +33,7 @@ export interface Enforcer {
 }
 
 /** What an enforcer is made of; the rest is its own. */
-export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch'>
+export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch' | 'headroom'>
 
 /** A new holder with an empty outbox. */
 export function createEnforcer(parts: Parts): Enforcer {
@@ -44,6 +46,7 @@ export function createEnforcer(parts: Parts): Enforcer {
     mintId: reservationIds(parts.random),
     allowance: createAllowance(),
     watch: createWatch(),
+    headroom: createHeadroom(),
   }
 }
 

@@ -4,8 +4,6 @@ import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
-import { type Admission, admit } from './admit.ts'
-import type { Allowed } from './allowance.ts'
 import { auditedShortfall } from './audit.ts'
 import type { Ending } from './charge.ts'
 import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
@@ -25,7 +23,8 @@ import { type AnswerMeter, openAnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { type MeteredRequest, neverSent, type WatchedRequest } from './request.ts'
+import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import { take } from './take.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
@@ -79,38 +78,26 @@ export class Lifecycle implements Exchange {
         this.#leave('unmetered', considered.why)
         this.#audited(considered.audited)
         return { kind: 'pass' }
-      case 'plan':
+      case 'ways':
         return this.#reserve(considered, state.request.endpoint.format)
     }
   }
 
-  async #reserve({ plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
-    const admission = await admit(this.#enforcer, plan)
-    if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
-    const { reservation } = admission
-    const allowed = admission.kind === 'unknown' ? this.#allow(plan, admission) : null
-    const held: Held = { reservation, plan, allowed }
-    if (admission.kind === 'unknown' && allowed === null) {
-      this.#release(held, 'unknown')
-      return this.#notReserved(plan, admission.verdict)
-    }
+  async #reserve({ ways, amend, audited }: Extract<BodyConsidered, { kind: 'ways' }>, format: Format): Promise<BodyAnswer> {
+    const taken = await take(this.#enforcer, ways)
+    if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
+    const { held, way, balances } = taken
     if (this.#gone) {
       this.#release(held, 'gone')
       return { kind: 'gone' }
     }
-    this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
-    this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
-    const balances = admission.kind === 'reserved' ? admission.balances : []
-    this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
-    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
-  }
-
-  /** The ledger is away: where every policy that binds allows it, the call may go on what this process may admit by itself. */
-  #allow({ binding }: Plan, { reservation, fault }: Extract<Admission, { kind: 'unknown' }>): Allowed | null {
-    this.#enforcer.telemetry.ledgerError(fault)
-    const isAway = fault === 'unavailable' || fault === 'clock-skew'
-    if (!isAway || binding.rules.onLedgerUnavailable === 'Deny') return null
-    return this.#enforcer.allowance.take(binding.limits, reservation.lines)
+    // Before anything else that may fail: what is reserved is held by somebody.
+    this.#state = { kind: 'reserved', ...held, format, hideUsage: false, written: false }
+    const amended = amend(way)
+    this.#state = { ...this.#state, hideUsage: amended.hideUsage }
+    this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
+    this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
+    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: held.reservation.id } }
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -239,11 +226,3 @@ export class Lifecycle implements Exchange {
 }
 
 const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
-
-/** How an exchange ends at the head of its response; null where its body is to be read. */
-function endingAtHead(info: ResponseInfo): Ending | 'never-sent' | null {
-  if (neverSent(info)) return 'never-sent'
-  // The proxy answered by itself after it may have asked the provider (a reset, a timeout).
-  if (info.codeDetails !== null && info.codeDetails !== 'via_upstream') return { kind: 'lost' }
-  return info.status >= 200 && info.status <= 299 ? null : { kind: 'error' }
-}

@@ -37,6 +37,8 @@ export interface PlanInput {
   readonly book: PriceBook
   /** Whether the body may be changed, so that a bound can be put in. */
   readonly mayInject: boolean
+  /** A bound on the output of one choice to put in, in the place of what the call declares. */
+  readonly boundAt?: bigint | null
   readonly nowMs: number
   /** What a tokenizer counted of the body, where a policy asked for it. */
   readonly counted?: TokenCount | null
@@ -53,7 +55,7 @@ export function planCall(input: PlanInput): Planned {
   }
   if (binding.limits.length === 0 && rules.maxPerRequest === null) return { kind: 'unmetered' }
   const prices = priced ?? []
-  const outcome = estimateCall({ call, prices, provider, rules, mayInject: input.mayInject, counted: input.counted ?? null })
+  const outcome = estimateCall({ ...input, prices, rules })
   if (outcome.kind !== 'bounded') return refused(unboundedVerdict(outcome))
   const { estimate } = outcome
   const cap = rules.maxPerRequest

@@ -1,6 +1,7 @@
 // The head of a metered request as the enforcer keeps it until the body comes, and what a response's head says of its journey.
 import type { PolicySet, SubjectBinding } from '../core/policy.ts'
 import type { Endpoint, Format, RequestHead } from '../wire/format.ts'
+import type { Ending } from './charge.ts'
 import type { RequestInfo, ResponseInfo } from './exchange.ts'
 
 export interface MeteredRequest {
@@ -34,5 +35,13 @@ export function requestHead(info: RequestInfo): RequestHead {
 const UPSTREAM_CONNECTION_FAILURE = 32
 
 /** Whether no attempt can have reached the provider: none was made, or its connection failed. */
-export const neverSent = (info: ResponseInfo): boolean =>
+const neverSent = (info: ResponseInfo): boolean =>
   info.attempts === 0 || (info.flags !== null && (info.flags & UPSTREAM_CONNECTION_FAILURE) !== 0 && (info.attempts ?? 1) <= 1)
+
+/** How an exchange ends at the head of its response; null where its body is to be read. */
+export function endingAtHead(info: ResponseInfo): Ending | 'never-sent' | null {
+  if (neverSent(info)) return 'never-sent'
+  // The proxy answered by itself after it may have asked the provider (a reset, a timeout).
+  if (info.codeDetails !== null && info.codeDetails !== 'via_upstream') return { kind: 'lost' }
+  return info.status >= 200 && info.status <= 299 ? null : { kind: 'error' }
+}

@@ -1,6 +1,7 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
 import { assert } from '../core/assert.ts'
 import { type LimitVersion, unitPlaces } from '../core/budget.ts'
+import type { ConcessionRules } from '../core/concessions.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
@@ -45,6 +46,7 @@ export function compileBudgetPolicy(
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec),
     audit: spec.enforcement?.mode === 'Audit',
     onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
@@ -66,6 +68,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec),
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
@@ -164,6 +167,11 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onUnknownEndpoint: field.onUnknownEndpoint ?? null,
   onUnreadable: field.onUnreadable ?? null,
   onExpiry: field.onExpiry ?? null,
+})
+
+const concessions = ({ reservation: field = {} }: Pick<BudgetSpec, 'reservation'>): ConcessionRules => ({
+  clampToHeadroom: field.clampToHeadroom ?? null,
+  minOutputTokens: count(field.minOutputTokens),
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -36,6 +36,5 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   'spec.limits[].fairShare': unsupported(true, 'false'),
   'spec.limits[].warnAtPercent': absent,
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
-  'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
   'spec.targetRefs[].sectionName': absent,
 }

@@ -49,6 +49,8 @@ export interface ReservationField {
   readonly inputEstimate?: 'Bytes' | 'Tokenizer' | 'Strict'
   readonly defaultMaxOutputTokens?: number
   readonly requireOutputBound?: boolean
+  readonly clampToHeadroom?: boolean
+  readonly minOutputTokens?: number
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'

@@ -9,7 +9,7 @@ import { cacheMarker, NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
 
 /** Fields that no model reads. What is not named is counted as prompt: a field too many does a bound no harm, one too few does. */
-const NOT_READ = ['metadata', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tool_choice', 'thinking', 'anthropic_version']
+const NOT_READ = ['metadata', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tool_choice', 'anthropic_version']
 
 interface Request {
   readonly draft: CallDraft
@@ -82,6 +82,8 @@ export function paramsMembers(draft: CallDraft, fields: RequestFields, tools: An
     service_tier: NOT_PROMPT,
     inference_geo: fields.word('inference_geo', geo => (draft.regional = geo !== 'global')),
     speed: fields.word('speed', speed => (draft.serviceTier = speed === 'standard' ? null : speed)),
+    // A bound at or below it is refused (the API reference).
+    thinking: { measure: null, members: members({ budget_tokens: thinkingPlace(draft, fields) }) },
     cache_control: cacheMarker(draft),
     system: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++, items: block },
     messages: messagesPlace(draft, fields, block),
@@ -89,6 +91,9 @@ export function paramsMembers(draft: CallDraft, fields: RequestFields, tools: An
     ...beyondThePrompt(draft, fields),
   }
 }
+
+const thinkingPlace = (draft: CallDraft, fields: RequestFields): Place =>
+  fields.count('thinking.budget_tokens', budget => (draft.leastBound = budget + 1n))
 
 function messagesPlace(draft: CallDraft, fields: RequestFields, block: Place): Place {
   return {

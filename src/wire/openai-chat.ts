@@ -23,6 +23,7 @@ export const openAiChat: Format = {
       members: request => chatMembers(request, asked),
       complete: ({ draft }) => {
         if (draft.outputBound !== null) draft.bound(asked.reasoning)
+        if (asked.reasoning > 0n) draft.leastBound = asked.reasoning + 1n
         for (const model of draft.models) {
           if (searchesByItself(model)) draft.addServerTool('web_search')
           if (isServerAgent(model)) draft.addServerTool(model.slice(0, 64))

@@ -255,6 +255,8 @@ const POLICIES: readonly Row[] = [
   ['an onUnknownModel unknown', policy('{reservation: {onUnknownModel: Allow}}'), 'spec.reservation.onUnknownModel', 'DearestOfProvider'],
   ['calls without the ledger', policy('{enforcement: {onLedgerUnavailable: Allow}}')],
   ['charges as observed', policy('{reservation: {onExpiry: Observed}}')],
+  ['clamping to a floor', policy('{reservation: {clampToHeadroom: true, minOutputTokens: 256}}')],
+  ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
   ['a response', policy('{response: {statusCode: 429, message: "Ask the platform team.", exposeAmounts: true}}')],
@@ -468,6 +470,5 @@ export const DIFFERENCES: readonly Difference[] = [
   ['fair shares', limit({ fairShare: 'true' }), 'spec.limits[0].fairShare: true is not supported yet', NOT_YET],
   ['warnings', limit({ warnAtPercent: '[80]' }), 'spec.limits[0].warnAtPercent: is not supported yet', NOT_YET],
   ['substitutes', policy('{permissions: {onForbiddenModel: Substitute}}'), 'is not supported yet', NOT_YET],
-  ['clamping', policy('{reservation: {clampToHeadroom: true}}'), 'is not supported yet', NOT_YET],
   ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))

@@ -169,7 +169,6 @@ describe('what this version does not enforce', () => {
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
     [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
-    ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
     ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
@@ -177,7 +176,7 @@ describe('what this version does not enforce', () => {
   })
   it('is refused in an AccessKey too, and as a whole BudgetGrant', async () => {
     const limits = [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: true }]
-    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(2)
+    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(1)
     const spec = {
       policyRef: { kind: 'BudgetPolicy', name: 'a', limit: 'b' },
       amount: '5',
@@ -194,7 +193,7 @@ describe('what this version does not enforce', () => {
       limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
       permissions: { onForbiddenModel: 'Deny' },
-      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: false, onExpiry: 'Estimate', onServerTools: 'Clamp' },
+      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: true, onExpiry: 'Estimate', onServerTools: 'Clamp' },
     }
     expect(await faults(budgetPolicy(JSON.stringify(spec)))).toEqual([])
   })
@@ -342,7 +341,7 @@ describe('the schemas of record', () => {
     const LIMITS = `limits{name unit amount window{calendar timeZone anchorDay sliding lifetime inFlight} partitionBy{${SELECTOR}} maxPartitions fairShare warnAtPercent allowUpTo}`
     const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel}'
     const RESERVATION =
-      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
+      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
     const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
