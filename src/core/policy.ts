@@ -90,6 +90,8 @@ export interface ResponseRules {
   readonly statusCode: 402 | 403 | 429 | null
   readonly message: string | null
   readonly exposeAmounts: boolean
+  /** Whether answers tell what their call reserved, and what the limits have left. */
+  readonly exposeBalance: boolean
 }
 
 export interface AccessKey {

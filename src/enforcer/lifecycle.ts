@@ -13,6 +13,7 @@ import {
   type BodyAnswer,
   type Exchange,
   type HeadAnswer,
+  type HeaderChange,
   NO_CHANGE,
   type Refusal,
   type RequestInfo,
@@ -25,6 +26,7 @@ import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
 import { take } from './take.ts'
+import { tellOf } from './tell.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
@@ -42,6 +44,8 @@ export class Lifecycle implements Exchange {
   #dialect: Dialect = 'openai'
   #startMs: number
   #gone = false
+  /** What the client is told with its answer, whatever that is. */
+  #told: HeaderChange = NO_CHANGE
 
   constructor(enforcer: Enforcer) {
     this.#enforcer = enforcer
@@ -94,6 +98,7 @@ export class Lifecycle implements Exchange {
     // Before anything else that may fail: what is reserved is held by somebody.
     this.#state = { kind: 'reserved', ...held, format, hideUsage: false, written: false }
     const amended = amend(way)
+    this.#told = { set: tellOf(way, held.reservation.lines, balances, this.#enforcer.time.now()), remove: [] }
     this.#state = { ...this.#state, hideUsage: amended.hideUsage }
     this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
     this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
@@ -126,11 +131,11 @@ export class Lifecycle implements Exchange {
         const { reservation, plan, allowed } = state
         this.#state = { kind: 'metering', reservation, plan, allowed, meter }
         watchProgress(this.#enforcer, { reservation, plan, allowed }, meter)
-        if (!info.endOfStream) return { kind: 'meter', change: NO_CHANGE }
+        if (!info.endOfStream) return { kind: 'meter', change: this.#told }
         this.#finish(true)
       }
     }
-    return { kind: 'done', change: NO_CHANGE }
+    return { kind: 'done', change: this.#told }
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {

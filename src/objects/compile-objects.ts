@@ -53,6 +53,7 @@ export function compileBudgetPolicy(
       statusCode: response?.statusCode ?? null,
       message: response?.message ?? null,
       exposeAmounts: response?.exposeAmounts ?? false,
+      exposeBalance: response?.exposeBalance ?? false,
     },
   }
 }
@@ -72,7 +73,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
   }
 }
 

@@ -82,7 +82,12 @@ export interface BudgetSpec {
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
   readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
-  readonly response?: { readonly statusCode?: 402 | 403 | 429; readonly message?: string; readonly exposeAmounts: boolean }
+  readonly response?: {
+    readonly statusCode?: 402 | 403 | 429
+    readonly message?: string
+    readonly exposeAmounts: boolean
+    readonly exposeBalance: boolean
+  }
 }
 
 export interface AccessKeySpec {

@@ -34,7 +34,7 @@ export function policy(over: Partial<Policy> = {}): Policy {
     concessions: NOTHING_SAID,
     audit: false,
     onLedgerUnavailable: 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
     ...over,
   }
 }

@@ -120,7 +120,7 @@ describe('the parts', () => {
         minOutputTokens: 256,
       },
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Allow' },
-      response: { statusCode: 429, message: 'm', exposeAmounts: true },
+      response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },
     }
     const { parts } = await load(budgetPolicy(JSON.stringify(spec)))
     const [policy] = parts?.policies ?? []
@@ -167,7 +167,7 @@ describe('the parts', () => {
       concessions: { clampToHeadroom: true, minOutputTokens: 256n },
       audit: true,
       onLedgerUnavailable: 'Allow',
-      response: { statusCode: 429, message: 'm', exposeAmounts: true },
+      response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },
     })
     expect(Math.abs((policy?.version.generation ?? 0) - Date.now())).toBeLessThan(60_000)
     expect(Number.isInteger(policy?.version.generation)).toBe(true)

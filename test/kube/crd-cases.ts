@@ -259,7 +259,7 @@ const POLICIES: readonly Row[] = [
   ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
-  ['a response', policy('{response: {statusCode: 429, message: "Ask the platform team.", exposeAmounts: true}}')],
+  ['a response', policy('{response: {statusCode: 429, message: "Ask the platform team.", exposeAmounts: true, exposeBalance: true}}')],
   ['a status that is none of ours', policy('{response: {statusCode: 418}}'), 'spec.response.statusCode', '402'],
   ['a status as text', policy('{response: {statusCode: "402"}}'), 'spec.response.statusCode'],
   ['a message on two lines', policy('{response: {message: "a\\nb"}}'), 'spec.response.message'],

@@ -342,7 +342,7 @@ describe('the schemas of record', () => {
     const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel}'
     const RESERVATION =
       'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
-    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts}`
+    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
     expect(Object.fromEntries([...objectKinds()].map(([kind, { schema }]) => [kind, shape(schema.properties?.['spec'])]))).toEqual({

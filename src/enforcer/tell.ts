@@ -1,0 +1,71 @@
+// What an answer tells of its call: what was conceded, always; what it reserved and what is left, where the policy exposes that. Decides nothing.
+import { formatAmount, type Unit } from '../core/budget.ts'
+import type { BoundLimit } from '../core/policy.ts'
+import type { Balance, Line } from '../core/reservation.ts'
+import type { Window } from '../core/window.ts'
+import { TOLD_LIMITS_MAX } from '../limits.ts'
+import { budgetText } from './refuse.ts'
+import type { Way } from './ways.ts'
+
+export type ToldHeaders = readonly (readonly [string, string])[]
+
+/** `balances` answer `lines` one to one, or are empty where the ledger did not say them. */
+export function tellOf({ plan, conceded }: Way, lines: readonly Line[], balances: readonly Balance[], nowMs: number): ToldHeaders {
+  const headers: [string, string][] = []
+  if (conceded.length > 0) headers.push(['x-purser-action', conceded.join(', ')], ['x-purser-model', plan.call.models[0] ?? ''])
+  const exposed = plan.binding.limits.flatMap((bound, index): Exposed[] => {
+    const [line, balance] = [lines[index], balances[index]]
+    return bound.response.exposeBalance && line !== undefined && balance !== undefined ? [{ bound, line, balance }] : []
+  })
+  headers.push(...money(exposed), ...rates(exposed, nowMs))
+  return headers
+}
+
+interface Exposed {
+  readonly bound: BoundLimit
+  readonly line: Line
+  readonly balance: Balance
+}
+
+/** USD as decimals: what was reserved, and the least that any of the budgets has left. */
+function money(exposed: readonly Exposed[]): [string, string][] {
+  const [first, ...others] = exposed.filter(({ line }) => line.unit === 'USD' && line.window.kind !== 'inFlight')
+  if (first === undefined) return []
+  const least = others.reduce((least, { balance }) => (balance.available < least ? balance.available : least), first.balance.available)
+  return [
+    ['x-purser-reserved', formatAmount(first.line.amount, 'USD')],
+    ['x-purser-remaining', formatAmount(least, 'USD')],
+  ]
+}
+
+/** Limits on tokens and requests as draft-ietf-httpapi-ratelimit-headers-10 writes them; tokens are a unit of ours. */
+function rates(exposed: readonly Exposed[], nowMs: number): [string, string][] {
+  const counted = exposed.filter(({ line }) => line.unit !== 'USD').slice(0, TOLD_LIMITS_MAX)
+  if (counted.length === 0) return []
+  const policies = counted.map(({ bound, line, balance }) => {
+    const span = spanSeconds(line.window)
+    return `"${nameOf(bound)}";q=${balance.limit}${span === null ? '' : `;w=${span}`}${unitOf(line.unit, line.window)}`
+  })
+  const left = counted.map(({ bound, line, balance }) => {
+    const resets = line.window.kind === 'calendar' ? `;t=${Math.max(0, Math.ceil((line.window.endMs - nowMs) / 1_000))}` : ''
+    return `"${nameOf(bound)}";r=${balance.available < 0n ? 0n : balance.available}${resets}`
+  })
+  return [
+    ['ratelimit-policy', policies.join(', ')],
+    ['ratelimit', left.join(', ')],
+  ]
+}
+
+const nameOf = (bound: BoundLimit): string => budgetText({ policy: bound.policy, limit: bound.limit.name })
+
+/** Null for windows that have no length. */
+function spanSeconds(window: Window): number | null {
+  if (window.kind === 'calendar') return Math.round((window.endMs - window.startMs) / 1_000)
+  return window.kind === 'sliding' ? Math.round(window.lengthMs / 1_000) : null
+}
+
+/** Requests in a span of time are the unit where none is named. */
+function unitOf(unit: Unit, { kind }: Window): string {
+  if (unit === 'Requests') return kind === 'inFlight' ? ';qu="concurrent-requests"' : ''
+  return `;qu="${{ Tokens: 'tokens', InputTokens: 'input-tokens', OutputTokens: 'output-tokens', USD: 'usd' }[unit]}"`
+}
