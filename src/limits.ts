@@ -24,6 +24,7 @@ export const TOKENIZER_QUEUE_MAX = 32 // bodies of usual size that the thread co
 export const LINES_MAX = 64 // limits that bind one call; more are refused, never cut
 export const ALTERNATIVES_MAX = 4
 export const TOLD_LIMITS_MAX = 8 // limits that the headers of one answer tell of: some 100 bytes each
+export const FITTING_TRIED_MAX = 8 // models that a refusal is weighed against, to name one that would fit: each costs an estimate
 export const HEADROOM_SEEN_MAX = 10_000 // budgets remembered with what they had left, to aim lowered bounds by: about 2 MB
 export const AMOUNT_MAX: bigint = 2n ** 53n - 1n // the largest integer that a Redis script compares exactly
 export const LIMIT_MAX: bigint = 10n ** 18n // $1 billion in nano-USD, well inside int64 with the arithmetic done on it

@@ -1,11 +1,13 @@
 // One policy set and one ledger in memory, and recorded exchanges run against them in their order and at their time.
-import { assert } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
+import type { Estimate } from '../core/estimate.ts'
 import { formatUsd } from '../core/money.ts'
 import type { SubjectBinding } from '../core/policy.ts'
 import { mergeRules } from '../core/rules.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Reason } from '../core/verdict.ts'
 import { admit } from '../enforcer/admit.ts'
+import { powersOf, type ReadCall } from '../enforcer/amend.ts'
 import { amountsFor, chargeOf, type Ending } from '../enforcer/charge.ts'
 import { considerHead, type HeadConsidered } from '../enforcer/consider.ts'
 import type { RequestInfo } from '../enforcer/exchange.ts'
@@ -82,8 +84,7 @@ export function createSimulation(
     const bound = considered.kind === 'metered' ? considered.request.bound : null
     const counted = bound === null ? null : await countTokens(tokens, bound, read.plain)
     const asked = { call, provider, book, nowMs, counted }
-    const takesBound = (outputBound: bigint): boolean => read.amend({ outputBound, includeUsage: false, provider }).length > 0
-    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, takesBound, ending)
+    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, read, ending)
     return {
       ...blank(recorded.id),
       format: format.name,
@@ -100,17 +101,18 @@ export function createSimulation(
     return usageJson(await meterRecorded(recorded, feed, call, format), { call, provider: null, book: prices.current(), nowMs })
   }
 
-  const decide = async (asked: Asked, bound: SubjectBinding, takesBound: (bound: bigint) => boolean, ending: Ending) => {
-    const found = waysOf({ ...asked, bound, mayInject: asked.provider !== null, headroom, takesBound })
-    if (found.kind === 'unmetered') return { outcome: 'unmetered', reason: found.kind, estimate: null, chargedUsd: '0' } as const
-    if (found.kind === 'refused') return { outcome: 'refused', reason: found.verdict.reason, estimate: null, chargedUsd: '0' } as const
+  const decide = async (asked: Asked, bound: SubjectBinding, read: ReadCall, ending: Ending) => {
+    const found = waysOf({ ...asked, bound, mayInject: asked.provider !== null, headroom, ...powersOf(read, asked.provider) })
+    const unmetered = { outcome: 'unmetered', reason: 'unmetered', estimate: null, chargedUsd: '0' } as const
+    const refused = (reason: Reason, estimate: Estimate | null) => ({ outcome: 'refused', reason, estimate, chargedUsd: '0' }) as const
+    if (found.kind === 'refused') return refused(found.verdict.reason, null)
+    const [first] = found.kind === 'unmetered' ? [] : found.ways
+    if (found.kind === 'unmetered' || first === undefined) return unmetered
     const plans = found.ways.map(way => way.plan)
     const admission = await admit({ ledger, time, holder, mintId, random, headroom }, plans)
-    const plan = plans[admission.kind === 'reserved' ? admission.taken : 0]
-    assert(plan !== undefined, 'a call is answered in one of its ways')
-    if (admission.kind !== 'reserved') {
-      return { outcome: 'refused', reason: admission.verdict.reason, estimate: plan.estimate, chargedUsd: '0' } as const
-    }
+    if (admission.kind === 'refused' && found.free !== null) return unmetered
+    if (admission.kind !== 'reserved') return refused(admission.verdict.reason, first.plan.estimate)
+    const plan = plans[admission.taken] ?? first.plan
     const { reservation } = admission
     const charge = chargeOf(plan, ending, nowMs)
     const amounts = amountsFor(reservation.lines, charge)

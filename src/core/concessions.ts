@@ -1,32 +1,59 @@
-// Concessions: what a policy grants a call that does not fit, rather than refusing it. Says what may be done; never does it.
+// Concessions: what policies grant a call that does not fit, rather than refusing it. Says what may be done; never does it.
 import type { Policy } from './policy.ts'
 
-/** As one policy says it; null: not said. */
+/** As one policy says it; null, or an empty list: not said. */
 export interface ConcessionRules {
   readonly clampToHeadroom: boolean | null
   readonly minOutputTokens: bigint | null
+  readonly substitutes: readonly string[]
+  readonly onForbiddenModel: 'Deny' | 'Substitute' | null
+  readonly onShortfall: 'Deny' | 'Substitute' | null
 }
 
 /** Of all policies that bind a call. */
 export interface Concessions {
   /** The least bound on the output of one choice that may be left; null where bounds are not to be lowered. */
   readonly clampTo: bigint | null
+  /** Models that may stand in for the one that was asked for, in order. */
+  readonly substitutes: readonly string[]
+  readonly onForbiddenModel: 'Deny' | 'Substitute'
+  /** What happens where the budgets have no room. */
+  readonly onShortfall: 'Deny' | 'Substitute'
 }
 
-export const NOTHING_SAID: ConcessionRules = { clampToHeadroom: null, minOutputTokens: null }
+export const NOTHING_SAID: ConcessionRules = {
+  clampToHeadroom: null,
+  minOutputTokens: null,
+  substitutes: [],
+  onForbiddenModel: null,
+  onShortfall: null,
+}
 
-const NO_CONCESSIONS: Concessions = { clampTo: null }
+const NO_CONCESSIONS: Concessions = { clampTo: null, substitutes: [], onForbiddenModel: 'Deny', onShortfall: 'Deny' }
 
 /** Long enough for an answer that is of use: one that is cut after a few words costs its input all the same. */
 const MIN_OUTPUT_TOKENS = 1_024n
 
-/** The strictest that is said wins, in any order. Policies that only audit refuse nothing, so they have nothing to concede. */
+/**
+ * The strictest that is said wins: a substitute must be on every list that there is, and the first list gives the order. Policies that only
+ * audit refuse nothing, so they have nothing to concede.
+ */
 export function mergeConcessions(policies: readonly Policy[]): Concessions {
   const said = policies.filter(policy => !policy.audit).map(policy => policy.concessions)
   if (said.length === 0) return NO_CONCESSIONS
   const clamps = said.some(one => one.clampToHeadroom === true) && said.every(one => one.clampToHeadroom !== false)
-  return { clampTo: clamps ? (largest(said.map(one => one.minOutputTokens)) ?? MIN_OUTPUT_TOKENS) : null }
+  const [first = [], ...others] = said.map(one => one.substitutes).filter(list => list.length > 0)
+  return {
+    clampTo: clamps ? (largest(said.map(one => one.minOutputTokens)) ?? MIN_OUTPUT_TOKENS) : null,
+    substitutes: first.filter(name => others.every(list => list.includes(name))),
+    onForbiddenModel: agreed(said.map(one => one.onForbiddenModel)),
+    onShortfall: agreed(said.map(one => one.onShortfall)),
+  }
 }
+
+/** Somebody says it, and nobody denies it. */
+const agreed = (said: readonly ('Deny' | 'Substitute' | null)[]): 'Deny' | 'Substitute' =>
+  said.includes('Substitute') && !said.includes('Deny') ? 'Substitute' : 'Deny'
 
 const largest = (amounts: readonly (bigint | null)[]): bigint | null =>
   amounts.reduce((most, amount) => (amount !== null && (most === null || amount > most) ? amount : most), null)

@@ -17,9 +17,12 @@ export interface Reservation {
 export type Admission =
   /** `taken`: which of the plans, from 0. `balances`: of its lines, none where the ledger did not say them again. */
   | { readonly kind: 'reserved'; readonly taken: number; readonly reservation: Reservation; readonly balances: readonly Balance[] }
-  | { readonly kind: 'refused'; readonly verdict: Verdict }
+  /** `misfits`: what the ledger said of the budgets without room, none where it was not asked. */
+  | { readonly kind: 'refused'; readonly verdict: Verdict; readonly misfits: readonly Shortfall[] }
   /** It may have been written: refuse the call, and release until that is acknowledged. */
   | { readonly kind: 'unknown'; readonly reservation: Reservation; readonly verdict: Verdict; readonly fault: ReserveOutcome['kind'] }
+
+const TOO_MANY: Verdict = verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`)
 
 /** The store's time was not what we took it for, and nothing was written. */
 const STALE_TIME_RETRIES = 2
@@ -31,7 +34,7 @@ export async function admit({ ledger, time, holder, mintId, random, headroom }: 
   const [asked] = plans
   assert(asked !== undefined, 'a call has a plan')
   if (asked.binding.limits.length > LINES_MAX) {
-    return { kind: 'refused', verdict: verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`) }
+    return { kind: 'refused', verdict: TOO_MANY, misfits: [] }
   }
   for (let attempt = 0; ; attempt++) {
     const nowMs = time.now()
@@ -80,13 +83,12 @@ function admissionOf(
       assert(lines !== undefined, 'what was taken was asked for')
       return { kind: 'reserved', taken, reservation: { id, lines }, balances: outcome.kind === 'reserved' ? outcome.balances : [] }
     }
-    case 'refused':
-      return {
-        kind: 'refused',
-        verdict: verdictOnShortfall(shortfalls(outcome.lines, asked, reservation), outcome.storeMs, random.fraction()),
-      }
+    case 'refused': {
+      const misfits = shortfalls(outcome.lines, asked, reservation)
+      return { kind: 'refused', verdict: verdictOnShortfall(misfits, outcome.storeMs, random.fraction()), misfits }
+    }
     case 'too-many-limits':
-      return { kind: 'refused', verdict: verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`) }
+      return { kind: 'refused', verdict: TOO_MANY, misfits: [] }
     case 'exists-different':
     case 'tombstoned':
     case 'window-stale':

@@ -5,7 +5,7 @@ import type { Subject } from '../core/subject.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import type { Dialect } from '../wire/format.ts'
 import { dialectOf, findEndpoint } from '../wire/formats.ts'
-import { type Amended, amendBody, mayAmend } from './amend.ts'
+import { type Amended, amendBody, mayAmend, powersOf } from './amend.ts'
 import { auditedPlan } from './audit.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
@@ -14,7 +14,7 @@ import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
 import { countTokens } from './tokens.ts'
-import { type Way, waysOf } from './ways.ts'
+import { type Passage, type Ways, waysOf } from './ways.ts'
 
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
@@ -24,8 +24,8 @@ export type HeadConsidered = { readonly dialect: Dialect } & (
 )
 
 export type BodyConsidered =
-  /** `amend`: what the body is to say for one of the ways. `audited`: what the call would have been refused for by policies that only audit. */
-  | { readonly kind: 'ways'; readonly ways: readonly Way[]; amend(way: Way): Amended; readonly audited: Verdict | null }
+  /** `amend`: what the body is to say for one of them. `audited`: what the call would have been refused for by policies that only audit. */
+  | (Extract<Ways, { kind: 'ways' }> & { amend(passage: Passage): Amended; readonly audited: Verdict | null })
   | { readonly kind: 'pass'; readonly why: string; readonly audited: Verdict | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
@@ -82,14 +82,13 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const provider = providerFor(request, call, book)
   const mayInject = mayAmend(request, provider)
   const counted = await countTokens(rules.tokens, bound, read.plain)
-  const takesBound = (outputBound: bigint): boolean => read.amend({ outputBound, includeUsage: false, provider }).length > 0
   const { headroom, time } = rules
   const input = { call, provider, bound, book, mayInject, nowMs: time.now(), counted }
-  const found = waysOf({ ...input, headroom, takesBound })
+  const found = waysOf({ ...input, headroom, ...powersOf(read, provider) })
   if (found.kind === 'refused') return no(found.verdict)
   const audited = auditedPlan(input)
   if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
-  return { ...found, amend: ({ plan }) => amendBody(body, read, plan, request), audited }
+  return { ...found, amend: passage => amendBody(body, read, passage, request), audited }
 }
 
 /** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */

@@ -4,6 +4,7 @@ import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
+import type { Amended } from './amend.ts'
 import { auditedShortfall } from './audit.ts'
 import type { Ending } from './charge.ts'
 import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
@@ -15,6 +16,7 @@ import {
   type HeadAnswer,
   type HeaderChange,
   NO_CHANGE,
+  PASS,
   type Refusal,
   type RequestInfo,
   type ResponseAnswer,
@@ -26,7 +28,8 @@ import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
 import { take } from './take.ts'
-import { tellOf } from './tell.ts'
+import { tellBalances, tellOf } from './tell.ts'
+import type { Passage } from './ways.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
@@ -35,6 +38,8 @@ type State =
   /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
   | { readonly kind: 'watching'; readonly request: WatchedRequest }
   | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
+  /** Nothing is open, and the client is told something with its answer. */
+  | { readonly kind: 'telling' }
   /** Nothing is open any more: refused, passed, or closed. */
   | { readonly kind: 'left' }
 
@@ -81,15 +86,17 @@ export class Lifecycle implements Exchange {
       case 'pass':
         this.#leave('unmetered', considered.why)
         this.#audited(considered.audited)
-        return { kind: 'pass' }
+        return PASS
       case 'ways':
         return this.#reserve(considered, state.request.endpoint.format)
     }
   }
 
-  async #reserve({ ways, amend, audited }: Extract<BodyConsidered, { kind: 'ways' }>, format: Format): Promise<BodyAnswer> {
-    const taken = await take(this.#enforcer, ways)
+  async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, format: Format): Promise<BodyAnswer> {
+    const { amend, audited } = considered
+    const taken = await take(this.#enforcer, considered)
     if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
+    if (taken.kind === 'free') return this.#pass(taken.passage, amend)
     const { held, way, balances } = taken
     if (this.#gone) {
       this.#release(held, 'gone')
@@ -98,11 +105,22 @@ export class Lifecycle implements Exchange {
     // Before anything else that may fail: what is reserved is held by somebody.
     this.#state = { kind: 'reserved', ...held, format, hideUsage: false, written: false }
     const amended = amend(way)
-    this.#told = { set: tellOf(way, held.reservation.lines, balances, this.#enforcer.time.now()), remove: [] }
+    const told = [...tellOf(way), ...tellBalances(way.plan, held.reservation.lines, balances, this.#enforcer.time.now())]
+    this.#told = { set: told, remove: [] }
     this.#state = { ...this.#state, hideUsage: amended.hideUsage }
     this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
     this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
     return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: held.reservation.id } }
+  }
+
+  /** In a way that no limit binds. */
+  #pass(passage: Passage, amend: (passage: Passage) => Amended): BodyAnswer {
+    if (this.#gone) return { kind: 'gone' }
+    const { body } = amend(passage)
+    this.#leave('unmetered', 'unmetered')
+    this.#told = { set: tellOf(passage), remove: [] }
+    this.#state = { kind: 'telling' }
+    return { kind: 'pass', body, change: NO_CHANGE, tell: true }
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -110,7 +128,7 @@ export class Lifecycle implements Exchange {
     if (!auditsOnly(plan.binding.policies)) return { kind: 'refuse', refusal: this.#refuse(verdict) }
     this.#leave('unmetered', verdict.reason)
     this.#audited(verdict)
-    return { kind: 'pass' }
+    return PASS
   }
 
   verdictWritten(): void {
@@ -120,7 +138,7 @@ export class Lifecycle implements Exchange {
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
-    if (state.kind !== 'reserved') return { kind: 'done', change: NO_CHANGE }
+    if (state.kind !== 'reserved') return { kind: 'done', change: this.#told }
     const ending = endingAtHead(info)
     if (ending === 'never-sent') this.#release(state, ending)
     else if (ending !== null) this.#close(state, ending)

@@ -44,9 +44,13 @@ export interface PlanInput {
   readonly counted?: TokenCount | null
 }
 
-export function planCall(input: PlanInput): Planned {
-  const { call, provider, bound, book } = input
-  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+/** What binds the call. */
+export const bindCall = ({ call, provider, bound }: Pick<PlanInput, 'call' | 'provider' | 'bound'>): Binding =>
+  bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+
+/** `binding`: where it is known already. */
+export function planCall(input: PlanInput, binding: Binding = bindCall(input)): Planned {
+  const { call, provider, book } = input
   if (binding.forbidden !== null) return refused(forbiddenVerdict(binding.forbidden))
   const { rules } = binding
   const priced = pricesOf(input, binding)

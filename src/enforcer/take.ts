@@ -7,15 +7,18 @@ import type { Allowed } from './allowance.ts'
 import { type Held, releaseReservation } from './close.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { Plan } from './plan.ts'
-import type { Way } from './ways.ts'
+import type { Passage, Way, Ways } from './ways.ts'
 
 export type Taken =
   /** `balances`: of the reservation's lines, none where the ledger did not say. */
   | { readonly kind: 'held'; readonly held: Held; readonly way: Way; readonly balances: readonly Balance[] }
+  /** No limit binds what is done instead. */
+  | { readonly kind: 'free'; readonly passage: Passage }
   /** `plan`: what the caller asked for. */
   | { readonly kind: 'refused'; readonly plan: Plan; readonly verdict: Verdict }
 
-export async function take(enforcer: Enforcer, ways: readonly Way[]): Promise<Taken> {
+export async function take(enforcer: Enforcer, { ways, free, fitting }: Extract<Ways, { kind: 'ways' }>): Promise<Taken> {
+  if (ways.length === 0 && free !== null) return { kind: 'free', passage: free }
   const admission = await admit(
     enforcer,
     ways.map(({ plan }) => plan),
@@ -28,9 +31,14 @@ export async function take(enforcer: Enforcer, ways: readonly Way[]): Promise<Ta
     const { reservation, balances } = admission
     return { kind: 'held', held: { reservation, plan, allowed: null }, way, balances }
   }
-  const held = admission.kind === 'unknown' ? heldWithout(enforcer, plan, admission, ways.length) : null
+  if (admission.kind === 'refused' && free !== null) return { kind: 'free', passage: free }
+  if (admission.kind === 'refused') return { kind: 'refused', plan, verdict: naming(admission.verdict, fitting(admission.misfits)) }
+  const held = heldWithout(enforcer, plan, admission, ways.length)
   return held === null ? { kind: 'refused', plan, verdict: admission.verdict } : { kind: 'held', held, way, balances: [] }
 }
+
+const naming = (verdict: Verdict, model: string | null): Verdict =>
+  model === null ? verdict : { ...verdict, message: `${verdict.message} The model "${model}" would fit.` }
 
 type Unknown = Extract<Admission, { kind: 'unknown' }>
 

@@ -4,21 +4,28 @@ import type { BoundLimit } from '../core/policy.ts'
 import type { Balance, Line } from '../core/reservation.ts'
 import type { Window } from '../core/window.ts'
 import { TOLD_LIMITS_MAX } from '../limits.ts'
+import type { Plan } from './plan.ts'
 import { budgetText } from './refuse.ts'
-import type { Way } from './ways.ts'
+import type { Passage } from './ways.ts'
 
 export type ToldHeaders = readonly (readonly [string, string])[]
 
+/** What was done to the call, and the model that its provider was asked for. */
+export function tellOf({ call, rename, conceded }: Passage): ToldHeaders {
+  if (conceded.length === 0) return []
+  return [
+    ['x-purser-action', conceded.join(', ')],
+    ['x-purser-model', rename ?? call.models[0] ?? ''],
+  ]
+}
+
 /** `balances` answer `lines` one to one, or are empty where the ledger did not say them. */
-export function tellOf({ plan, conceded }: Way, lines: readonly Line[], balances: readonly Balance[], nowMs: number): ToldHeaders {
-  const headers: [string, string][] = []
-  if (conceded.length > 0) headers.push(['x-purser-action', conceded.join(', ')], ['x-purser-model', plan.call.models[0] ?? ''])
+export function tellBalances(plan: Plan, lines: readonly Line[], balances: readonly Balance[], nowMs: number): ToldHeaders {
   const exposed = plan.binding.limits.flatMap((bound, index): Exposed[] => {
     const [line, balance] = [lines[index], balances[index]]
     return bound.response.exposeBalance && line !== undefined && balance !== undefined ? [{ bound, line, balance }] : []
   })
-  headers.push(...money(exposed), ...rates(exposed, nowMs))
-  return headers
+  return [...money(exposed), ...rates(exposed, nowMs)]
 }
 
 interface Exposed {
@@ -31,7 +38,8 @@ interface Exposed {
 function money(exposed: readonly Exposed[]): [string, string][] {
   const [first, ...others] = exposed.filter(({ line }) => line.unit === 'USD' && line.window.kind !== 'inFlight')
   if (first === undefined) return []
-  const least = others.reduce((least, { balance }) => (balance.available < least ? balance.available : least), first.balance.available)
+  let least = first.balance.available
+  for (const { balance } of others) if (balance.available < least) least = balance.available
   return [
     ['x-purser-reserved', formatAmount(first.line.amount, 'USD')],
     ['x-purser-remaining', formatAmount(least, 'USD')],

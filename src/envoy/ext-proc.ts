@@ -151,13 +151,14 @@ export class ExchangeStream implements OpenStream {
       case 'refuse':
         return this.#refuse(answer.refusal)
       case 'pass':
-        this.#reply(changedReply(part, change, UNMETERED))
-        return this.#leave()
+        this.#reply(amendedReply(part, answer.body, bothChanges(change, answer.change), UNMETERED))
+        if (!answer.tell) return this.#leave()
+        this.#phase = 'response'
+        return
       case 'admit': {
         const both = bothChanges(change, answer.change)
         const metadata = { ...answer.metadata, verdict: 'admitted' }
-        assert(answer.body === null || part === 'requestBody', 'only a body that came is amended')
-        this.#reply(answer.body === null ? changedReply(part, both, metadata) : amendedReply(answer.body, both, metadata))
+        this.#reply(amendedReply(part, answer.body, both, metadata))
         this.#phase = 'response'
         this.#exchange?.verdictWritten()
       }

@@ -32,8 +32,10 @@ export function changedReply(part: Part, change: HeaderChange, metadata: Metadat
   )
 }
 
-/** Goes on with another body: `content-length` follows it, or Envoy would refuse the whole request. */
-export function amendedReply(body: Uint8Array, change: HeaderChange, metadata: Metadata | null): ProcessingResponse {
+/** Goes on with another body, where it is not null: `content-length` follows it, or Envoy would refuse the whole request. */
+export function amendedReply(part: Part, body: Uint8Array | null, change: HeaderChange, metadata: Metadata | null): ProcessingResponse {
+  if (body === null) return changedReply(part, change, metadata)
+  assert(part === 'requestBody', 'only a body that came is amended')
   const set = [...change.set.filter(([name]) => name !== 'content-length'), ['content-length', String(body.length)] as const]
   const remove = change.remove.filter(name => name !== 'content-length')
   return withMetadata({ requestBody: { response: { headerMutation: mutation({ set, remove }), bodyMutation: { body } } } }, metadata)

@@ -170,9 +170,12 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onExpiry: field.onExpiry ?? null,
 })
 
-const concessions = ({ reservation: field = {} }: Pick<BudgetSpec, 'reservation'>): ConcessionRules => ({
-  clampToHeadroom: field.clampToHeadroom ?? null,
-  minOutputTokens: count(field.minOutputTokens),
+const concessions = ({ permissions: permits, reservation: field }: Pick<BudgetSpec, 'permissions' | 'reservation'>): ConcessionRules => ({
+  clampToHeadroom: field?.clampToHeadroom ?? null,
+  minOutputTokens: count(field?.minOutputTokens),
+  substitutes: permits?.substitutes ?? [],
+  onForbiddenModel: permits?.onForbiddenModel ?? null,
+  onShortfall: field?.onShortfall ?? null,
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -35,6 +35,5 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
   'spec.limits[].fairShare': unsupported(true, 'false'),
   'spec.limits[].warnAtPercent': absent,
-  'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
   'spec.targetRefs[].sectionName': absent,
 }

@@ -43,6 +43,8 @@ export interface PermissionsField {
   readonly models?: AllowDenyField
   readonly providers?: AllowDenyField
   readonly endpoints?: AllowDenyField
+  readonly onForbiddenModel?: 'Deny' | 'Substitute'
+  readonly substitutes?: readonly string[]
 }
 
 export interface ReservationField {
@@ -51,6 +53,7 @@ export interface ReservationField {
   readonly requireOutputBound?: boolean
   readonly clampToHeadroom?: boolean
   readonly minOutputTokens?: number
+  readonly onShortfall?: 'Deny' | 'Substitute'
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'

@@ -1,7 +1,7 @@
 // OpenAI chat completions, as OpenAI, Azure and compatible servers speak them. Assembles the shared readers; holds what only chat has.
 import type { Format, RequestHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
-import { isServerAgent, searchesByItself } from './model-traits.ts'
+import { isPlainModel, isServerAgent, searchesByItself } from './model-traits.ts'
 import { openOpenAiMeter } from './openai-meter.ts'
 import { azureDeployment, azureKnowsCompletionBound, matchSuffix } from './openai-path.ts'
 import { messagesPlace, NOT_PROMPT, responseFormatPlace, serverToolPlace, toolsPlace, wholePrompt } from './openai-prompt.ts'
@@ -29,6 +29,7 @@ export const openAiChat: Format = {
           if (isServerAgent(model)) draft.addServerTool(model.slice(0, 64))
         }
       },
+      mayAsk: isPlainModel,
       boundField: provider => boundField(head, provider),
     })
   },

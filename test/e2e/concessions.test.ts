@@ -20,6 +20,11 @@ const policyFor = (name: string, spec: Readonly<Record<string, unknown>>): unkno
 
 const OBJECTS: readonly unknown[] = [
   key('short', [usd('0.05')], { reservation: { clampToHeadroom: true, minOutputTokens: 500 } }),
+  key('other', [usd('0.01')], {
+    permissions: { models: { deny: ['*-pro'] }, substitutes: ['gpt-4o-mini'], onForbiddenModel: 'Substitute' },
+    reservation: { onShortfall: 'Substitute' },
+  }),
+  key('named', [usd('0.01')], { permissions: { models: { allow: ['gpt-4o', 'gpt-4o-mini'] } } }),
   key('told', [], {}),
   policyFor('told', {
     limits: [
@@ -73,6 +78,28 @@ describe('clampToHeadroom', () => {
   it('leaves alone what fits', async () => {
     const { answer, body } = await send('short', { max_tokens: 900 })
     expect([answer.status, answer.headers['x-purser-action'], body?.['max_tokens']]).toEqual([200, undefined, 900])
+  })
+})
+
+describe('substitutes', () => {
+  it('take the place of a model that does not fit, and of one that is forbidden', async () => {
+    for (const model of ['gpt-4o', 'gpt-5-pro']) {
+      const { answer, body } = await send('other', { model, max_tokens: 2_000 })
+      expect([model, answer.status, answer.headers['x-purser-action'], answer.headers['x-purser-model']]).toEqual([
+        model,
+        200,
+        'substituted',
+        'gpt-4o-mini',
+      ])
+      expect(body).toMatchObject({ model: 'gpt-4o-mini', max_tokens: 2_000 })
+      expect(Object.keys(answer.headers)).not.toContain('x-purser-remaining')
+    }
+  })
+
+  it('are named where they do not stand in by themselves', async () => {
+    const { answer, body } = await send('named', { max_tokens: 2_000 })
+    expect([answer.status, body]).toEqual([403, null])
+    expect(answer.body).toContain('The model \\"gpt-4o-mini\\" would fit.')
   })
 })
 

@@ -109,7 +109,7 @@ describe('the parts', () => {
           allowUpTo: '0.1',
         },
       ],
-      permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] } },
+      permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] }, onForbiddenModel: 'Substitute', substitutes: ['z'] },
       reservation: {
         maxPerRequest: '1.5',
         defaultMaxOutputTokens: 7,
@@ -164,7 +164,7 @@ describe('the parts', () => {
         onUnreadable: 'Allow',
         onExpiry: 'Observed',
       },
-      concessions: { clampToHeadroom: true, minOutputTokens: 256n },
+      concessions: { clampToHeadroom: true, minOutputTokens: 256n, substitutes: ['z'], onForbiddenModel: 'Substitute', onShortfall: null },
       audit: true,
       onLedgerUnavailable: 'Allow',
       response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },

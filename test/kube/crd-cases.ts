@@ -256,6 +256,10 @@ const POLICIES: readonly Row[] = [
   ['calls without the ledger', policy('{enforcement: {onLedgerUnavailable: Allow}}')],
   ['charges as observed', policy('{reservation: {onExpiry: Observed}}')],
   ['clamping to a floor', policy('{reservation: {clampToHeadroom: true, minOutputTokens: 256}}')],
+  ['substitutes', policy('{permissions: {onForbiddenModel: Substitute, substitutes: [a, b, c]}, reservation: {onShortfall: Substitute}}')],
+  ['four substitutes', policy('{permissions: {substitutes: [a, b, c, d]}}'), 'spec.permissions.substitutes', '3'],
+  ['a substitute of many names', policy('{permissions: {substitutes: ["a*"]}}'), 'spec.permissions.substitutes', 'a*'],
+  ['a shortfall that waits', policy('{reservation: {onShortfall: Wait}}'), 'spec.reservation.onShortfall', 'Substitute'],
   ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
@@ -469,6 +473,5 @@ export const DIFFERENCES: readonly Difference[] = [
   ['a message that is empty', policy('{response: {message: }}'), 'spec.response.message', NULL],
   ['fair shares', limit({ fairShare: 'true' }), 'spec.limits[0].fairShare: true is not supported yet', NOT_YET],
   ['warnings', limit({ warnAtPercent: '[80]' }), 'spec.limits[0].warnAtPercent: is not supported yet', NOT_YET],
-  ['substitutes', policy('{permissions: {onForbiddenModel: Substitute}}'), 'is not supported yet', NOT_YET],
   ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))

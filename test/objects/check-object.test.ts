@@ -168,7 +168,6 @@ describe('what this version does not enforce', () => {
   it.each([
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
     [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
-    ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
     ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
@@ -192,7 +191,7 @@ describe('what this version does not enforce', () => {
     const spec = {
       limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
-      permissions: { onForbiddenModel: 'Deny' },
+      permissions: { onForbiddenModel: 'Substitute', substitutes: ['gpt-4o-mini'] },
       reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: true, onExpiry: 'Estimate', onServerTools: 'Clamp' },
     }
     expect(await faults(budgetPolicy(JSON.stringify(spec)))).toEqual([])
@@ -339,9 +338,9 @@ describe('the schemas of record', () => {
     }
     const SELECTOR = 'attribute jwtClaim serviceAccount header route accessKey'
     const LIMITS = `limits{name unit amount window{calendar timeZone anchorDay sliding lifetime inFlight} partitionBy{${SELECTOR}} maxPartitions fairShare warnAtPercent allowUpTo}`
-    const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel}'
+    const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel substitutes}'
     const RESERVATION =
-      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
+      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
     const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
