@@ -19,7 +19,7 @@ import { readBody } from '../enforcer/read.ts'
 import { requestHead } from '../enforcer/request.ts'
 import { createStoreTime, mintHolder, reservationIds } from '../enforcer/store-time.ts'
 import { countTokens } from '../enforcer/tokens.ts'
-import { waysOf } from '../enforcer/ways.ts'
+import { type Powers, waysOf } from '../enforcer/ways.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
 import { unreadCall } from '../wire/call-draft.ts'
 import type { Format } from '../wire/format.ts'
@@ -102,7 +102,8 @@ export function createSimulation(
   }
 
   const decide = async (asked: Asked, bound: SubjectBinding, read: ReadCall, ending: Ending) => {
-    const found = waysOf({ ...asked, bound, mayInject: asked.provider !== null, headroom, ...powersOf(read, asked.provider) })
+    const powersAt = (provider: string | null): Powers => powersOf(read, provider, provider !== null)
+    const found = waysOf({ ...asked, bound, headroom, powersAt, ...powersAt(asked.provider) })
     const unmetered = { outcome: 'unmetered', reason: 'unmetered', estimate: null, chargedUsd: '0' } as const
     const refused = (reason: Reason, estimate: Estimate | null) => ({ outcome: 'refused', reason, estimate, chargedUsd: '0' }) as const
     if (found.kind === 'refused') return refused(found.verdict.reason, null)

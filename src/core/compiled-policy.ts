@@ -49,31 +49,41 @@ export function compilePolicy(policy: Policy, options: PolicySetOptions): Compil
 export const declaredLimits = ({ policy, name, limits }: CompiledPolicy): readonly DeclaredLimit[] =>
   limits.map(({ limit, key }) => ({ policy: name, limit, key, version: policy.version }))
 
-/** What these policies, which all cover the subject, mean for it and its calls. */
-export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject): SubjectBinding {
-  const policies = compiled.map(one => one.policy)
+/** A policy that covers a subject; by which of its routes, where it may take two. */
+export interface Covering {
+  readonly compiled: CompiledPolicy
+  readonly subject: Subject
+}
+
+/** What these policies mean for their subject and its calls. `at`: see `SubjectBinding`. */
+export function bindingOf(covering: readonly Covering[], at: SubjectBinding['at']): SubjectBinding {
+  const policies = covering.map(({ compiled }) => compiled.policy)
   const rules = mergeRules(policies)
   const concessions = mergeConcessions(policies)
   return {
     policies,
     rules,
+    at,
     bind: call => {
-      const binding = compiled.filter(one => coversCall(one.matcher, call))
-      const same = binding.length === compiled.length
-      const bound = same ? policies : binding.map(one => one.policy)
+      const binding = covering.filter(({ compiled }) => coversCall(compiled.matcher, call))
+      const same = binding.length === covering.length
+      const bound = same ? policies : binding.map(({ compiled }) => compiled.policy)
       return {
         policies: bound,
-        limits: binding.flatMap(one => one.limits.map(limit => limit.bind(subject))),
+        limits: binding.flatMap(({ compiled, subject }) => compiled.limits.map(limit => limit.bind(subject))),
         rules: same ? rules : mergeRules(bound),
         concessions: same ? concessions : mergeConcessions(bound),
-        forbidden: firstForbidden(binding, call),
+        forbidden: firstForbidden(
+          binding.map(({ compiled }) => compiled),
+          call,
+        ),
       }
     },
     asEnforced: policies.some(policy => policy.audit)
       ? () =>
           bindingOf(
-            compiled.map(one => one.enforced ?? one),
-            subject,
+            covering.map(({ compiled, subject }) => ({ compiled: compiled.enforced ?? compiled, subject })),
+            at,
           )
       : null,
   }

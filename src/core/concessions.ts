@@ -1,6 +1,17 @@
 // Concessions: what policies grant a call that does not fit, rather than refusing it. Says what may be done; never does it.
 import type { Policy } from './policy.ts'
 
+/** A route that calls may be sent to, in the place of the one that they came in by. */
+export interface SteerTarget {
+  /** Of the steering header: what the proxy's route matches. */
+  readonly value: string
+  readonly provider: string
+  /** Whose budgets bind the calls that take it; namespace null: that of the route they came in by. */
+  readonly route: { readonly namespace: string | null; readonly name: string }
+  /** The models that it has, and how its provider calls them; empty: all, by their own names. */
+  readonly models: readonly { readonly name: string; readonly as: string }[]
+}
+
 /** As one policy says it; null, or an empty list: not said. */
 export interface ConcessionRules {
   readonly clampToHeadroom: boolean | null
@@ -8,6 +19,7 @@ export interface ConcessionRules {
   readonly substitutes: readonly string[]
   readonly onForbiddenModel: 'Deny' | 'Substitute' | null
   readonly onShortfall: 'Deny' | 'Substitute' | null
+  readonly steering: readonly SteerTarget[]
 }
 
 /** Of all policies that bind a call. */
@@ -19,6 +31,8 @@ export interface Concessions {
   readonly onForbiddenModel: 'Deny' | 'Substitute'
   /** What happens where the budgets have no room. */
   readonly onShortfall: 'Deny' | 'Substitute'
+  /** Where calls go, in order; empty: where they came in. */
+  readonly steering: readonly SteerTarget[]
 }
 
 export const NOTHING_SAID: ConcessionRules = {
@@ -27,16 +41,17 @@ export const NOTHING_SAID: ConcessionRules = {
   substitutes: [],
   onForbiddenModel: null,
   onShortfall: null,
+  steering: [],
 }
 
-const NO_CONCESSIONS: Concessions = { clampTo: null, substitutes: [], onForbiddenModel: 'Deny', onShortfall: 'Deny' }
+const NO_CONCESSIONS: Concessions = { clampTo: null, substitutes: [], onForbiddenModel: 'Deny', onShortfall: 'Deny', steering: [] }
 
 /** Long enough for an answer that is of use: one that is cut after a few words costs its input all the same. */
 const MIN_OUTPUT_TOKENS = 1_024n
 
 /**
- * The strictest that is said wins: a substitute must be on every list that there is, and the first list gives the order. Policies that only
- * audit refuse nothing, so they have nothing to concede.
+ * The strictest that is said wins: a substitute must be on every list that there is, and the first list gives the order. Of several that
+ * steer the first does, which is the one of the widest scope. Policies that only audit refuse nothing, so they have nothing to concede.
  */
 export function mergeConcessions(policies: readonly Policy[]): Concessions {
   const said = policies.filter(policy => !policy.audit).map(policy => policy.concessions)
@@ -48,6 +63,7 @@ export function mergeConcessions(policies: readonly Policy[]): Concessions {
     substitutes: first.filter(name => others.every(list => list.includes(name))),
     onForbiddenModel: agreed(said.map(one => one.onForbiddenModel)),
     onShortfall: agreed(said.map(one => one.onShortfall)),
+    steering: said.find(one => one.steering.length > 0)?.steering ?? [],
   }
 }
 

@@ -130,6 +130,8 @@ export interface PolicySet {
   keyByHash(hash: string): AccessKey | null
   /** What binds the subject whatever it calls: empty `policies` means that nothing can. */
   bindSubject(subject: Subject): SubjectBinding
+  /** Whether any policy steers calls to other routes. */
+  steers(): boolean
   /** Every limit as declared, in order, for listing balances before the first call. */
   declared(): readonly DeclaredLimit[]
 }
@@ -140,6 +142,8 @@ export interface SubjectBinding {
   readonly rules: BindingRules
   /** What binds one call of the subject; `models` are all that may answer, resolved; a limit binds if any of them matches. */
   bind(call: { readonly models: readonly string[]; readonly provider: string | null; readonly endpoint: string }): Binding
+  /** The same for calls that are sent to another route: what binds there binds them besides. Namespace null: that of the subject's route. */
+  at(route: { readonly namespace: string | null; readonly name: string }): SubjectBinding
   /** The same were every policy enforced; null where none of them only audits. */
   readonly asEnforced: (() => SubjectBinding) | null
 }

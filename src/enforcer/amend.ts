@@ -4,7 +4,7 @@ import type { ReadResult, Splice } from '../wire/format.ts'
 import { splice } from '../wire/splice.ts'
 import { isIdentity } from './decode.ts'
 import type { MeteredRequest } from './request.ts'
-import type { Passage, Way, WaysInput } from './ways.ts'
+import type { Passage, Powers, Way } from './ways.ts'
 
 export interface Amended {
   /** The amended body, null where nothing was changed. */
@@ -21,8 +21,9 @@ export function mayAmend({ info }: Pick<MeteredRequest, 'info'>, provider: strin
   return !signed && isIdentity(info.headers.get('content-encoding')) && bodyMayBeAmended(provider)
 }
 
-/** What the request can be made to ask for instead. */
-export const powersOf = (read: ReadCall, provider: string | null): Pick<WaysInput, 'takesBound' | 'as'> => ({
+/** What the request can be made to ask for, at this provider. */
+export const powersOf = (read: ReadCall, provider: string | null, mayInject: boolean): Powers => ({
+  mayInject,
   takesBound: outputBound => read.amend({ outputBound, includeUsage: false, provider }).length > 0,
   as: model => read.as?.(model) ?? null,
 })

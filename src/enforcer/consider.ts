@@ -13,8 +13,9 @@ import { type Identified, identify } from './identify.ts'
 import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
+import { forged, misrouted } from './steer.ts'
 import { countTokens } from './tokens.ts'
-import { type Passage, type Ways, waysOf } from './ways.ts'
+import { type Passage, type Powers, type Ways, waysOf } from './ways.ts'
 
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
@@ -41,7 +42,9 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
   const identified: Identified =
     as === null ? identify(info, set, rules.identity, rules.clock.wallMs()) : { kind: 'subject', subject: as, strip: [] }
   if (identified.kind === 'refused') return { ...identified, dialect }
-  const change: HeaderChange = { set: [], remove: identified.strip }
+  const misled = misrouted(info, set.steers())
+  if (misled !== null) return { kind: 'refused', dialect, verdict: misled }
+  const change: HeaderChange = { set: [], remove: [...identified.strip, ...forged(info)] }
   const bound = set.bindSubject(identified.subject)
   const upgrade = info.method === 'CONNECT' || info.headers.get('upgrade') !== null
   const why = bound.policies.length === 0 ? 'unbudgeted' : upgrade ? 'upgrade' : endpoint.kind === 'unknown' ? 'unknown-endpoint' : null
@@ -80,11 +83,11 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const book = rules.prices.current()
   const call = placed(read.call, info)
   const provider = providerFor(request, call, book)
-  const mayInject = mayAmend(request, provider)
+  const powersAt = (where: string | null): Powers => powersOf(read, where, mayAmend(request, where))
   const counted = await countTokens(rules.tokens, bound, read.plain)
   const { headroom, time } = rules
-  const input = { call, provider, bound, book, mayInject, nowMs: time.now(), counted }
-  const found = waysOf({ ...input, headroom, ...powersOf(read, provider) })
+  const input = { call, provider, bound, book, nowMs: time.now(), counted, ...powersAt(provider) }
+  const found = waysOf({ ...input, headroom, powersAt })
   if (found.kind === 'refused') return no(found.verdict)
   const audited = auditedPlan(input)
   if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }

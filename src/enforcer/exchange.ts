@@ -28,6 +28,8 @@ export interface RequestInfo {
 export interface HeaderChange {
   readonly set: readonly (readonly [string, string])[]
   readonly remove: readonly string[]
+  /** Whether the proxy is to choose its route anew, by the headers as they are then. */
+  readonly reroute?: boolean
 }
 
 export const NO_CHANGE: HeaderChange = { set: [], remove: [] }

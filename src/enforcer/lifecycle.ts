@@ -6,7 +6,7 @@ import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
 import type { Amended } from './amend.ts'
 import { auditedShortfall } from './audit.ts'
-import type { Ending } from './charge.ts'
+import { type Ending, isExact } from './charge.ts'
 import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
@@ -27,6 +27,7 @@ import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import { steered } from './steer.ts'
 import { take } from './take.ts'
 import { tellBalances, tellOf } from './tell.ts'
 import type { Passage } from './ways.ts'
@@ -110,7 +111,7 @@ export class Lifecycle implements Exchange {
     this.#state = { ...this.#state, hideUsage: amended.hideUsage }
     this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
     this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
-    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: held.reservation.id } }
+    return { kind: 'admit', body: amended.body, change: steered(way), metadata: { id: held.reservation.id } }
   }
 
   /** In a way that no limit binds. */
@@ -120,7 +121,7 @@ export class Lifecycle implements Exchange {
     this.#leave('unmetered', 'unmetered')
     this.#told = { set: tellOf(passage), remove: [] }
     this.#state = { kind: 'telling' }
-    return { kind: 'pass', body, change: NO_CHANGE, tell: true }
+    return { kind: 'pass', body, change: steered(passage), tell: true }
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -247,5 +248,3 @@ export class Lifecycle implements Exchange {
     telemetry.trace(decision, { reason })
   }
 }
-
-const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'

@@ -40,6 +40,8 @@ export interface PlanInput {
   /** A bound on the output of one choice to put in, in the place of what the call declares. */
   readonly boundAt?: bigint | null
   readonly nowMs: number
+  /** What its provider calls the one model that may answer, where that is not the name that policies know it by. */
+  readonly nameThere?: string | null
   /** What a tokenizer counted of the body, where a policy asked for it. */
   readonly counted?: TokenCount | null
 }
@@ -92,11 +94,11 @@ export function linesOf(plan: Plan, nowMs: number): Line[] {
 }
 
 /** Null where a model that may answer has no price, and the policy does not stand in for it. */
-function pricesOf({ call, provider, book, nowMs }: PlanInput, binding: Binding): readonly Price[] | null {
+function pricesOf({ call, provider, book, nowMs, nameThere = null }: PlanInput, binding: Binding): readonly Price[] | null {
   const prices: Price[] = []
   for (const model of call.models) {
     const standIn = binding.rules.onUnknownModel === 'DearestOfProvider'
-    const found = book.find(provider, model, nowMs)
+    const found = (nameThere === null ? null : book.find(provider, nameThere, nowMs)) ?? book.find(provider, model, nowMs)
     const known = found !== null && pricesKinds(found, call.charges ?? new Map()) ? found : null
     const price = known ?? (standIn ? book.dearest(provider, nowMs) : null)
     if (price === null) return null

@@ -46,7 +46,7 @@ export function compileBudgetPolicy(
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
-    concessions: concessions(spec),
+    concessions: concessions(spec, scope === 'BudgetPolicy' ? object.namespace : null),
     audit: spec.enforcement?.mode === 'Audit',
     onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
@@ -69,7 +69,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
-    concessions: concessions(spec),
+    concessions: concessions(spec, null),
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
@@ -170,12 +170,22 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onExpiry: field.onExpiry ?? null,
 })
 
-const concessions = ({ permissions: permits, reservation: field }: Pick<BudgetSpec, 'permissions' | 'reservation'>): ConcessionRules => ({
+/** `namespace`: of routes that name none; null for that of each call's own. */
+const concessions = (
+  { permissions: permits, reservation: field, steering }: Pick<BudgetSpec, 'permissions' | 'reservation' | 'steering'>,
+  namespace: string | null,
+): ConcessionRules => ({
   clampToHeadroom: field?.clampToHeadroom ?? null,
   minOutputTokens: count(field?.minOutputTokens),
   substitutes: permits?.substitutes ?? [],
   onForbiddenModel: permits?.onForbiddenModel ?? null,
   onShortfall: field?.onShortfall ?? null,
+  steering: (steering ?? []).map(({ value, provider, route, models }) => ({
+    value,
+    provider,
+    route: { namespace: route.namespace ?? namespace, name: route.name },
+    models: (models ?? []).map(({ name, as }) => ({ name, as: as ?? name })),
+  })),
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -72,6 +72,13 @@ export interface LabelSelectorField {
   }[]
 }
 
+export interface SteerField {
+  readonly value: string
+  readonly provider: string
+  readonly route: { readonly namespace?: string; readonly name: string }
+  readonly models?: readonly { readonly name: string; readonly as?: string }[]
+}
+
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
   readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
@@ -84,6 +91,7 @@ export interface BudgetSpec {
   readonly limits?: readonly LimitField[]
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
+  readonly steering?: readonly SteerField[]
   readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
   readonly response?: {
     readonly statusCode?: 402 | 403 | 429

@@ -180,7 +180,13 @@ describe('the command', () => {
 
   it('sums up who would newly be refused, and what would not have been spent', async () => {
     const asked = (subject: object) => JSON.stringify({ ...JSON.parse(exchange()), subject })
-    const lines = [asked({ user: 'ada' }), asked({ user: 'ada' }), asked({ team: 'sun', user: 'bob' }), exchange(), asked({ key: 'psk_secret' })]
+    const lines = [
+      asked({ user: 'ada' }),
+      asked({ user: 'ada' }),
+      asked({ team: 'sun', user: 'bob' }),
+      exchange(),
+      asked({ key: 'psk_secret' }),
+    ]
     const file = written('who.jsonl', lines.join('\n'))
     const { err } = await run(['--policies', policies(ROOMY), '--against', policies(TIGHT), '--exchanges', file])
     expect(err.split('\n').slice(1)).toEqual([

@@ -260,6 +260,25 @@ const POLICIES: readonly Row[] = [
   ['four substitutes', policy('{permissions: {substitutes: [a, b, c, d]}}'), 'spec.permissions.substitutes', '3'],
   ['a substitute of many names', policy('{permissions: {substitutes: ["a*"]}}'), 'spec.permissions.substitutes', 'a*'],
   ['a shortfall that waits', policy('{reservation: {onShortfall: Wait}}'), 'spec.reservation.onShortfall', 'Substitute'],
+  [
+    'steering',
+    policy(
+      '{steering: [{value: a, provider: azure, route: {name: x}, models: [{name: m, as: n}, {name: o}]}, {value: b, provider: openai, route: {name: y}}]}',
+    ),
+  ],
+  [
+    'steering to the same twice',
+    policy('{steering: [{value: a, provider: p, route: {name: x}}, {value: a, provider: p, route: {name: y}}]}'),
+    'spec.steering',
+    'a',
+  ],
+  ['steering to no route', policy('{steering: [{value: a, provider: p}]}'), 'spec.steering[0].route'],
+  [
+    'steering by a value of two words',
+    policy('{steering: [{value: a b, provider: p, route: {name: x}}]}'),
+    'spec.steering[0].value',
+    'a b',
+  ],
   ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
@@ -473,5 +492,11 @@ export const DIFFERENCES: readonly Difference[] = [
   ['a message that is empty', policy('{response: {message: }}'), 'spec.response.message', NULL],
   ['fair shares', limit({ fairShare: 'true' }), 'spec.limits[0].fairShare: true is not supported yet', NOT_YET],
   ['warnings', limit({ warnAtPercent: '[80]' }), 'spec.limits[0].warnAtPercent: is not supported yet', NOT_YET],
+  [
+    'a route of another namespace',
+    policy('{steering: [{value: a, provider: p, route: {namespace: other, name: x}}]}'),
+    'is another namespace',
+    'no schema knows the namespace of its object; a replica refuses it too, and says so',
+  ],
   ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))
