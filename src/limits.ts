@@ -61,6 +61,14 @@ export const MEMORY_ALARM_RATIO = 0.8 // of maxmemory: time to act before reserv
 export const ENVOY_MESSAGE_TIMEOUT_MS = 2_000 // message_timeout of the shipped configuration: every verdict comes sooner
 export const SLIDING_BUCKETS = 60
 
+/** Calls that wait for room. */
+export const QUEUE_WAIT_MAX_MS = 1_500 // what an attempt then still takes, with a retry at the ledger, must end before Envoy gives up
+export const QUEUE_MAX = 1_000 // of one replica
+export const QUEUE_OF_BUDGET_MAX = 100 // more could not be served in so short a time, and are better told at once
+export const QUEUE_BYTES_MAX = 67_108_864 // 64 MiB of bodies that wait, two of the longest
+export const QUEUE_POLL_MS = 100 // other replicas give back too; doubled each time that nothing comes of it
+export const QUEUE_POLL_MAX_MS = 400
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
@@ -110,6 +118,7 @@ assert(
   TOKENIZER_MS_MAX + 2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS,
   'a count, a reserve and its retry end before Envoy gives up',
 )
+assert(QUEUE_WAIT_MAX_MS + 2 * LEDGER_TIMEOUT_MS <= ENVOY_MESSAGE_TIMEOUT_MS, 'whoever waited hears of it in time')
 assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')

@@ -19,6 +19,7 @@ export interface ConcessionRules {
   readonly substitutes: readonly string[]
   readonly onForbiddenModel: 'Deny' | 'Substitute' | null
   readonly onShortfall: 'Deny' | 'Substitute' | null
+  readonly queueMs: number | null
   readonly steering: readonly SteerTarget[]
 }
 
@@ -31,6 +32,8 @@ export interface Concessions {
   readonly onForbiddenModel: 'Deny' | 'Substitute'
   /** What happens where the budgets have no room. */
   readonly onShortfall: 'Deny' | 'Substitute'
+  /** How long a call waits for others to give back what they do not use; 0: not at all. */
+  readonly queueMs: number
   /** Where calls go, in order; empty: where they came in. */
   readonly steering: readonly SteerTarget[]
 }
@@ -41,10 +44,18 @@ export const NOTHING_SAID: ConcessionRules = {
   substitutes: [],
   onForbiddenModel: null,
   onShortfall: null,
+  queueMs: null,
   steering: [],
 }
 
-const NO_CONCESSIONS: Concessions = { clampTo: null, substitutes: [], onForbiddenModel: 'Deny', onShortfall: 'Deny', steering: [] }
+const NO_CONCESSIONS: Concessions = {
+  clampTo: null,
+  substitutes: [],
+  onForbiddenModel: 'Deny',
+  onShortfall: 'Deny',
+  queueMs: 0,
+  steering: [],
+}
 
 /** Long enough for an answer that is of use: one that is cut after a few words costs its input all the same. */
 const MIN_OUTPUT_TOKENS = 1_024n
@@ -58,11 +69,13 @@ export function mergeConcessions(policies: readonly Policy[]): Concessions {
   if (said.length === 0) return NO_CONCESSIONS
   const clamps = said.some(one => one.clampToHeadroom === true) && said.every(one => one.clampToHeadroom !== false)
   const [first = [], ...others] = said.map(one => one.substitutes).filter(list => list.length > 0)
+  const waits = said.map(one => one.queueMs).filter(ms => ms !== null)
   return {
     clampTo: clamps ? (largest(said.map(one => one.minOutputTokens)) ?? MIN_OUTPUT_TOKENS) : null,
     substitutes: first.filter(name => others.every(list => list.includes(name))),
     onForbiddenModel: agreed(said.map(one => one.onForbiddenModel)),
     onShortfall: agreed(said.map(one => one.onShortfall)),
+    queueMs: waits.length === 0 ? 0 : Math.min(...waits),
     steering: said.find(one => one.steering.length > 0)?.steering ?? [],
   }
 }

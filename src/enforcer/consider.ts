@@ -66,7 +66,7 @@ export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null
     return { kind: 'watched', dialect, request, change: asked }
   }
   if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change, audited: null }
-  return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
+  return { kind: 'metered', dialect, request: { info, head, subject: identified.subject, bound, set, endpoint }, change: asked }
 }
 
 export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: BodyRules): Promise<BodyConsidered> {

@@ -2,7 +2,6 @@
 // its reservation exactly once, however the exchange ends.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect, Format } from '../wire/format.ts'
 import type { Amended } from './amend.ts'
 import { auditedShortfall } from './audit.ts'
@@ -14,7 +13,6 @@ import {
   type BodyAnswer,
   type Exchange,
   type HeadAnswer,
-  type HeaderChange,
   NO_CHANGE,
   PASS,
   type Refusal,
@@ -22,14 +20,14 @@ import {
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
-import { type AnswerMeter, openAnswerMeter } from './meter.ts'
+import { type AnswerMeter, openAnswerMeter, openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
 import { steered } from './steer.ts'
 import { take } from './take.ts'
-import { tellBalances, tellOf } from './tell.ts'
+import { tellPassage, tellReserved } from './tell.ts'
 import type { Passage } from './ways.ts'
 
 type State =
@@ -50,8 +48,9 @@ export class Lifecycle implements Exchange {
   #dialect: Dialect = 'openai'
   #startMs: number
   #gone = false
+  readonly #queued = { leave: (): void => {} }
   /** What the client is told with its answer, whatever that is. */
-  #told: HeaderChange = NO_CHANGE
+  #told = NO_CHANGE
 
   constructor(enforcer: Enforcer) {
     this.#enforcer = enforcer
@@ -89,13 +88,19 @@ export class Lifecycle implements Exchange {
         this.#audited(considered.audited)
         return PASS
       case 'ways':
-        return this.#reserve(considered, state.request.endpoint.format)
+        return this.#reserve(considered, state.request, body.length)
     }
   }
 
-  async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, format: Format): Promise<BodyAnswer> {
+  async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, request: MeteredRequest, bytes: number): Promise<BodyAnswer> {
     const { amend, audited } = considered
-    const taken = await take(this.#enforcer, considered)
+    const taken = await take(this.#enforcer, considered, {
+      subject: request.subject,
+      bytes,
+      startMs: this.#startMs,
+      queued: this.#queued,
+    })
+    if (taken === null) return { kind: 'gone' }
     if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
     if (taken.kind === 'free') return this.#pass(taken.passage, amend)
     const { held, way, balances } = taken
@@ -104,10 +109,9 @@ export class Lifecycle implements Exchange {
       return { kind: 'gone' }
     }
     // Before anything else that may fail: what is reserved is held by somebody.
-    this.#state = { kind: 'reserved', ...held, format, hideUsage: false, written: false }
+    this.#state = { kind: 'reserved', ...held, format: request.endpoint.format, hideUsage: false, written: false }
     const amended = amend(way)
-    const told = [...tellOf(way), ...tellBalances(way.plan, held.reservation.lines, balances, this.#enforcer.time.now())]
-    this.#told = { set: told, remove: [] }
+    this.#told = tellReserved(way, held.reservation.lines, balances, this.#enforcer.time.now())
     this.#state = { ...this.#state, hideUsage: amended.hideUsage }
     this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
     this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
@@ -119,7 +123,7 @@ export class Lifecycle implements Exchange {
     if (this.#gone) return { kind: 'gone' }
     const { body } = amend(passage)
     this.#leave('unmetered', 'unmetered')
-    this.#told = { set: tellOf(passage), remove: [] }
+    this.#told = tellPassage(passage)
     this.#state = { kind: 'telling' }
     return { kind: 'pass', body, change: steered(passage), tell: true }
   }
@@ -158,9 +162,7 @@ export class Lifecycle implements Exchange {
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
-    const streaming = /event-stream/.test(info.headers.get('content-type') ?? '')
-    const call = unreadCall(request.format.name, request.endpoint, streaming)
-    const meter = endingAtHead(info) === null && !info.endOfStream ? openAnswerMeter(request.format, call, info, false) : null
+    const meter = openWatchedMeter(request, info)
     this.#state = meter === null ? { kind: 'left' } : { kind: 'proving', request, meter }
     return { kind: meter === null ? 'done' : 'meter', change: NO_CHANGE }
   }
@@ -183,6 +185,7 @@ export class Lifecycle implements Exchange {
 
   closed(unread: boolean): void {
     this.#gone = true
+    this.#queued.leave()
     const state = this.#state
     if (state.kind === 'metering') this.#finish(false, unread)
     // Before the verdict was written nothing has left; after it, the provider may have been asked.

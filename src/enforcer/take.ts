@@ -1,12 +1,17 @@
-// A call up to its reservation: the first of its ways that fits, or, while the ledger is away, what this process may admit by itself.
+// A call up to its reservation: the first of its ways that fits, at once or after a wait, or, while the ledger is away, what this process may
+// admit by itself.
 import { assert } from '../core/assert.ts'
+import type { BudgetKey } from '../core/budget.ts'
 import type { Balance } from '../core/reservation.ts'
+import type { Subject } from '../core/subject.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { QUEUE_WAIT_MAX_MS } from '../limits.ts'
 import { type Admission, admit } from './admit.ts'
 import type { Allowed } from './allowance.ts'
 import { type Held, releaseReservation } from './close.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { Plan } from './plan.ts'
+import type { Place } from './queue.ts'
 import type { Passage, Way, Ways } from './ways.ts'
 
 export type Taken =
@@ -14,10 +19,64 @@ export type Taken =
   | { readonly kind: 'held'; readonly held: Held; readonly way: Way; readonly balances: readonly Balance[] }
   /** No limit binds what is done instead. */
   | { readonly kind: 'free'; readonly passage: Passage }
-  /** `plan`: what the caller asked for. */
-  | { readonly kind: 'refused'; readonly plan: Plan; readonly verdict: Verdict }
+  /** `plan`: what the caller asked for. `budget`: the first of those without room. */
+  | { readonly kind: 'refused'; readonly plan: Plan; readonly verdict: Verdict; readonly budget: BudgetKey | null }
 
-export async function take(enforcer: Enforcer, { ways, free, fitting }: Extract<Ways, { kind: 'ways' }>): Promise<Taken> {
+/** Who asks, and how long there is for it. */
+export interface Asking {
+  readonly subject: Subject
+  /** Of the request, which is held meanwhile. */
+  readonly bytes: number
+  /** Monotonic ms at which the proxy began to wait. */
+  readonly startMs: number
+  /** Once the call waits in the queue: how to leave it. */
+  readonly queued: { leave: () => void }
+}
+
+type Found = Extract<Ways, { kind: 'ways' }>
+
+/** Null where the client left while the call waited for its first attempt. */
+export async function take(enforcer: Enforcer, found: Found, asking: Asking): Promise<Taken | null> {
+  const [asked] = found.ways
+  const queueMs = asked?.plan.binding.concessions.queueMs ?? 0
+  if (asked === undefined || queueMs === 0) return attempt(enforcer, found)
+  const { queue } = enforcer
+  const stand = (budget: BudgetKey, last: Taken | null): Place<Taken> | null =>
+    queue.join({
+      budget,
+      caller: callerOf(asking.subject),
+      bytes: asking.bytes,
+      untilMs: asking.startMs + Math.min(queueMs, QUEUE_WAIT_MAX_MS),
+      last,
+      attempt: () => attempt(enforcer, found),
+      waits: mayFitSoon,
+    })
+  // Behind those who wait already, or nobody would ever wait in vain but them.
+  const before = queue.waitedFor(asked.plan.binding.limits.map(({ key }) => key))
+  const ahead = before === null ? null : stand(before, null)
+  if (ahead !== null) return waited(ahead, asking)
+  const first = await attempt(enforcer, found)
+  const place = mayFitSoon(first) && first.kind === 'refused' && first.budget !== null ? stand(first.budget, first) : null
+  return place === null ? first : waited(place, asking)
+}
+
+async function waited({ outcome, leave }: Place<Taken>, asking: Asking): Promise<Taken | null> {
+  asking.queued.leave = leave
+  const taken = await outcome
+  if (taken?.kind !== 'held') return taken
+  const { way } = taken
+  return { ...taken, way: { ...way, conceded: ['queued', ...way.conceded] } }
+}
+
+/** Refusals that others end: calls in flight give back what they do not use. */
+const mayFitSoon = (taken: Taken): boolean =>
+  taken.kind === 'refused' && (taken.verdict.reason === 'in-flight' || taken.verdict.reason === 'concurrency')
+
+/** Callers that cannot be told apart wait in one line. */
+const callerOf = ({ accessKey, credential, serviceAccount }: Subject): string =>
+  accessKey === null ? (credential ?? serviceAccount ?? '') : `${accessKey.namespace}/${accessKey.name}`
+
+async function attempt(enforcer: Enforcer, { ways, free, fitting }: Found): Promise<Taken> {
   if (ways.length === 0 && free !== null) return { kind: 'free', passage: free }
   const admission = await admit(
     enforcer,
@@ -32,9 +91,15 @@ export async function take(enforcer: Enforcer, { ways, free, fitting }: Extract<
     return { kind: 'held', held: { reservation, plan, allowed: null }, way, balances }
   }
   if (admission.kind === 'refused' && free !== null) return { kind: 'free', passage: free }
-  if (admission.kind === 'refused') return { kind: 'refused', plan, verdict: naming(admission.verdict, fitting(admission.misfits)) }
+  if (admission.kind === 'refused')
+    return {
+      kind: 'refused',
+      plan,
+      verdict: naming(admission.verdict, fitting(admission.misfits)),
+      budget: admission.misfits[0]?.line.key ?? null,
+    }
   const held = heldWithout(enforcer, plan, admission, ways.length)
-  return held === null ? { kind: 'refused', plan, verdict: admission.verdict } : { kind: 'held', held, way, balances: [] }
+  return held === null ? { kind: 'refused', plan, verdict: admission.verdict, budget: null } : { kind: 'held', held, way, balances: [] }
 }
 
 const naming = (verdict: Verdict, model: string | null): Verdict =>

@@ -4,14 +4,20 @@ import type { BoundLimit } from '../core/policy.ts'
 import type { Balance, Line } from '../core/reservation.ts'
 import type { Window } from '../core/window.ts'
 import { TOLD_LIMITS_MAX } from '../limits.ts'
+import type { HeaderChange } from './exchange.ts'
 import type { Plan } from './plan.ts'
 import { budgetText } from './refuse.ts'
-import type { Passage } from './ways.ts'
+import type { Passage, Way } from './ways.ts'
 
-export type ToldHeaders = readonly (readonly [string, string])[]
+/** What was done to a call that leaves unmetered, and the model that its provider is asked for. */
+export const tellPassage = (passage: Passage): HeaderChange => ({ set: actions(passage), remove: [] })
 
-/** What was done to the call, and the model that its provider was asked for. */
-export function tellOf({ call, rename, conceded }: Passage): ToldHeaders {
+/** The same of one that is reserved for. `balances` answer `lines` one to one, or are empty where the ledger did not say them. */
+export function tellReserved(way: Way, lines: readonly Line[], balances: readonly Balance[], nowMs: number): HeaderChange {
+  return { set: [...actions(way), ...balancesOf(way.plan, lines, balances, nowMs)], remove: [] }
+}
+
+function actions({ call, rename, conceded }: Passage): [string, string][] {
   if (conceded.length === 0) return []
   return [
     ['x-purser-action', conceded.join(', ')],
@@ -19,8 +25,7 @@ export function tellOf({ call, rename, conceded }: Passage): ToldHeaders {
   ]
 }
 
-/** `balances` answer `lines` one to one, or are empty where the ledger did not say them. */
-export function tellBalances(plan: Plan, lines: readonly Line[], balances: readonly Balance[], nowMs: number): ToldHeaders {
+function balancesOf(plan: Plan, lines: readonly Line[], balances: readonly Balance[], nowMs: number): [string, string][] {
   const exposed = plan.binding.limits.flatMap((bound, index): Exposed[] => {
     const [line, balance] = [lines[index], balances[index]]
     return bound.response.exposeBalance && line !== undefined && balance !== undefined ? [{ bound, line, balance }] : []

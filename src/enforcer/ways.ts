@@ -11,7 +11,7 @@ import type { Headroom } from './headroom.ts'
 import { bindCall, linesOf, type Plan, type PlanInput, type Planned, planCall } from './plan.ts'
 
 /** What is done to a call besides letting it through: values of `x-purser-action`. */
-export type Concession = 'steered' | 'clamped' | 'substituted'
+export type Concession = 'queued' | 'steered' | 'clamped' | 'substituted'
 
 /** How a call is to leave. */
 export interface Passage {

@@ -180,6 +180,7 @@ const concessions = (
   substitutes: permits?.substitutes ?? [],
   onForbiddenModel: permits?.onForbiddenModel ?? null,
   onShortfall: field?.onShortfall ?? null,
+  queueMs: field?.queueFor === undefined ? null : durationMs(field.queueFor),
   steering: (steering ?? []).map(({ value, provider, route, models }) => ({
     value,
     provider,

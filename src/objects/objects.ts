@@ -54,6 +54,7 @@ export interface ReservationField {
   readonly clampToHeadroom?: boolean
   readonly minOutputTokens?: number
   readonly onShortfall?: 'Deny' | 'Substitute'
+  readonly queueFor?: string
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'

@@ -1,9 +1,11 @@
 // What becomes of calls that do not fit, through a real Envoy: what the provider is sent then, and what the client is told.
+import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, call } from './call.ts'
 import { answerAsChat, type Capture, startCapture } from './capture.ts'
 import { accessKey, budgetPolicy, type LimitSpec } from './policies.ts'
 import { CHAT_PATH } from './provider.ts'
+import { until } from './until.ts'
 import { rowOf, settled, startWorld, type World } from './world.ts'
 
 let capture: Capture
@@ -25,6 +27,7 @@ const OBJECTS: readonly unknown[] = [
     reservation: { onShortfall: 'Substitute' },
   }),
   key('named', [usd('0.01')], { permissions: { models: { allow: ['gpt-4o', 'gpt-4o-mini'] } } }),
+  key('queue', [{ name: 'slots', unit: 'Requests', amount: '1', window: { inFlight: {} } }], { reservation: { queueFor: '1500ms' } }),
   key('told', [], {}),
   policyFor('told', {
     limits: [
@@ -38,7 +41,10 @@ const OBJECTS: readonly unknown[] = [
 ]
 
 beforeAll(async () => {
-  capture = await startCapture(answerAsChat)
+  capture = await startCapture(async (request, response) => {
+    if (request.body.includes('"slow"')) await after(150)
+    answerAsChat(request, response)
+  })
   world = await startWorld({ ledger: 'sqlite', replicas: 1, objects: OBJECTS, providerPort: capture.port })
 })
 
@@ -100,6 +106,18 @@ describe('substitutes', () => {
     const { answer, body } = await send('named', { max_tokens: 2_000 })
     expect([answer.status, body]).toEqual([403, null])
     expect(answer.body).toContain('The model \\"gpt-4o-mini\\" would fit.')
+  })
+})
+
+describe('queueFor', () => {
+  it('lets calls wait for a slot, one after the other', async () => {
+    // On a busy machine the second of two may come when the first has ended.
+    await until('one of three calls at once to wait', 60_000, world.purser.child, async () => {
+      const sent = await Promise.all([1, 2, 3].map(async () => send('queue', { max_tokens: 10, user: 'slow' })))
+      const told = sent.map(({ answer }) => [answer.status, answer.headers['x-purser-action'], answer.headers['x-purser-reason']])
+      for (const [status, , reason] of told) expect(status === 200 || reason === 'concurrency' || status === 503, String(told)).toBe(true)
+      return told.some(([status, action]) => status === 200 && action === 'queued')
+    })
   })
 })
 

@@ -170,6 +170,7 @@ describe('the parts', () => {
         substitutes: ['z'],
         onForbiddenModel: 'Substitute',
         onShortfall: null,
+        queueMs: null,
         steering: [],
       },
       audit: true,

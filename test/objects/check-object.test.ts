@@ -340,7 +340,7 @@ describe('the schemas of record', () => {
     const LIMITS = `limits{name unit amount window{calendar timeZone anchorDay sliding lifetime inFlight} partitionBy{${SELECTOR}} maxPartitions fairShare warnAtPercent allowUpTo}`
     const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel substitutes}'
     const RESERVATION =
-      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
+      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall queueFor maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
     const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} steering{value provider route{namespace name} models{name as}} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
