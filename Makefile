@@ -51,7 +51,7 @@ test: setup check
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
 
 test-kube: node_modules-of-lock
-	@scripts/kube-tools kube-apiserver etcd kubectl >/dev/null
+	@scripts/kube-tools kube-apiserver etcd kubectl gateway-api-crds >/dev/null
 	@mkdir -p $(reports) && rm -f $(reports)/kube.json
 	@$(run) test -- --config vitest.kube.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
 

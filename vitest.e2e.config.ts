@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 // The suites that start other processes (Envoy, Redis, replicas of Purser): one file at a time, for they load the machine on purpose.
 export default defineConfig({
   test: {
-    include: ['test/e2e/**/*.test.ts', 'test/redis/**/*.test.ts'],
+    include: ['test/e2e/**/*.test.ts', 'test/drills/**/*.test.ts', 'test/redis/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
     fileParallelism: false,
     testTimeout: 180_000,

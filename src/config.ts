@@ -222,5 +222,10 @@ function pattern(name: string, text: string, allowed: RegExp, words: string): st
 
 function headerNames(text: string): readonly string[] {
   const names = text.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim().toLowerCase()]))
+  for (const name of names)
+    if (SECRET_HEADERS.includes(name))
+      throw new ConfigError(`--trusted-headers ${name}: holds a secret, which must reach no ledger; policies select keys by accessKey`)
   return names.map(name => pattern('trusted-headers', name, /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'header names, comma-separated'))
 }
+
+const SECRET_HEADERS: readonly string[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'proxy-authorization', 'cookie']

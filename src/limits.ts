@@ -140,6 +140,7 @@ export const WATCH_IDLE_MS = 100_000 // bookmarks come every minute: after so lo
 export const WATCH_GOOD_MS = 5_000 // a watch that lived so long was none that fails at once: the next attempt does not wait longer
 export const WATCH_RETRY_MS = 200
 export const WATCH_RETRY_MAX_MS = 10_000 // how late a server may be heard of that is back; a few small requests in that time harm none
+export const ABSENT_LOOK_MS = 5_000 // how late an API is noticed that was installed after us; one small request in that time
 export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not meant to be obeyed
 export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
 export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides

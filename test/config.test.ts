@@ -62,6 +62,10 @@ describe('the configuration', () => {
     expect(parseConfig(['--trusted-headers', 'X-Team, x-user'], {}).trustedHeaders).toEqual(['x-team', 'x-user'])
   })
 
+  it('trusts no header that holds a secret, for partitions are kept in the ledger', () => {
+    expect(() => parseConfig(['--trusted-headers', 'x-team,Authorization'], {})).toThrow('--trusted-headers authorization: holds a secret')
+  })
+
   it('splits addresses', () => {
     expect(splitAddress('[::1]:80')).toEqual({ host: '::1', port: 80 })
     expect(splitAddress('0.0.0.0:9002')).toEqual({ host: '0.0.0.0', port: 9002 })

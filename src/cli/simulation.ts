@@ -151,6 +151,7 @@ function requestInfo({ request }: Recorded): RequestInfo {
     authority: request.host,
     endOfStream: request.body.length === 0,
     routeName: null,
+    virtualHost: null,
     sourceAddress: null,
     peerUriSan: null,
     jwtMetadata: null,
@@ -163,8 +164,8 @@ function subjectOf({ subject }: Recorded, policies: PolicySource): Subject | nul
   if (subject === null) return null
   const key = subject.key === null ? null : policies.current().keyByHash(sha256(subject.key))
   return {
-    route: { namespace: IDENTITY.defaultNamespace, name: '' },
-    gateway: null,
+    route: { namespace: IDENTITY.defaultNamespace, name: '', rule: null },
+    gateways: [],
     accessKey: key,
     credential: subject.key === null ? null : sha256(subject.key),
     attributes: new Map([...(key?.attributes ?? []), ...subject.attributes]),

@@ -6,7 +6,7 @@ import { type CallNames, compileMatcher, type Matcher } from './match.ts'
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
 import { compilePermissions, mergeRules, type PermissionCheck, policyName } from './rules.ts'
-import { NO_VALUE, OTHER_VALUE, type Subject } from './subject.ts'
+import { NO_VALUE, OTHER_VALUE, type Subject, withGivenAttributes } from './subject.ts'
 import { windowClock } from './window.ts'
 
 export interface PolicySetOptions {
@@ -86,6 +86,16 @@ export function bindingOf(covering: readonly Covering[], at: SubjectBinding['at'
             at,
           )
       : null,
+  }
+}
+
+/** The subject as the limits of a policy see it. `isTrusted`: whether all take its attributes as they are. */
+export function seenBy(subject: Subject, isTrusted: boolean): (policy: Policy) => Subject {
+  let given: Subject | null = isTrusted ? subject : null
+  return ({ namespace }) => {
+    if (subject.accessKey === null || namespace === subject.accessKey.namespace) return subject
+    given ??= withGivenAttributes(subject)
+    return given
   }
 }
 

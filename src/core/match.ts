@@ -2,7 +2,7 @@
 import { assertNever } from './assert.ts'
 import { compileGlobs, type GlobSet } from './glob.ts'
 import type { LabelSelector, Match, Policy, TargetRef } from './policy.ts'
-import { type Selector, type Subject, selectValues } from './subject.ts'
+import { type ObjectName, type Selector, type Subject, selectValues } from './subject.ts'
 
 /** What permissions and `match` are asked about a call. `provider` null: not known. */
 export interface CallNames {
@@ -68,9 +68,15 @@ function compileEntry(entry: Match['subjects'][number]): (subject: Subject) => b
   return subject => selectValues(subject, selector).some(covers)
 }
 
-/** Targets are of the policy's namespace; those of a cluster-scoped policy may be in any. */
-function isTarget(target: TargetRef, policy: Policy, subject: Subject): boolean {
-  const attached = target.kind === 'HTTPRoute' ? subject.route : subject.gateway
-  if (attached === null || attached.name !== target.name) return false
-  return policy.scope === 'ClusterBudgetPolicy' || attached.namespace === policy.namespace
+/**
+ * Targets are of the policy's namespace; those of a cluster-scoped policy may be in any. What cannot be told (which rule, which listener,
+ * which Gateway) may be the target: the policy binds.
+ */
+function isTarget(target: TargetRef, policy: Policy, { route, gateways }: Subject): boolean {
+  const isNamed = ({ namespace, name }: ObjectName): boolean =>
+    name === target.name && (policy.scope === 'ClusterBudgetPolicy' || namespace === policy.namespace)
+  const isSection = (sections: readonly string[] | null): boolean =>
+    target.section === null || sections === null || sections.includes(target.section)
+  if (target.kind === 'HTTPRoute') return isNamed(route) && isSection(route.rule === null ? null : [route.rule])
+  return gateways === null || gateways.some(gateway => isNamed(gateway) && isSection(gateway.sections))
 }

@@ -1,17 +1,22 @@
 // The policy index: policies by namespace, so that a call looks at those that could bind it and at no other, and changed one object at a
 // time, so that a change costs as much as it changes. Never holds an object that was not put.
 import { assert } from './assert.ts'
-import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, type PolicySetOptions } from './compiled-policy.ts'
+import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, type PolicySetOptions, seenBy } from './compiled-policy.ts'
 import { selectorMatches } from './match.ts'
 import type { AccessKey, DeclaredLimit, Policy, PolicyName, PolicySet, PriceList, SubjectBinding } from './policy.ts'
+import { RouteTable } from './route-table.ts'
 import type { ObjectName, Subject } from './subject.ts'
+import { type TargetFacts, targetFacts } from './target-facts.ts'
 
 type Labels = ReadonlyMap<string, string>
 
 const NAMES_REMEMBERED_MAX = 1_024
 const NAMESPACE_NAME_LABEL = 'kubernetes.io/metadata.name'
+/** Namespaces whose AccessKeys' attributes everybody takes as they are. */
+const TRUSTED_SUBJECTS_LABEL = 'purser.dev/trusted-subjects'
 
 export class PolicyIndex implements PolicySet {
+  readonly routes: RouteTable = new RouteTable()
   readonly #options: PolicySetOptions
   readonly #clusterWide = new Map<string, CompiledPolicy>()
   readonly #local = new Map<string, Map<string, CompiledPolicy>>()
@@ -61,13 +66,15 @@ export class PolicyIndex implements PolicySet {
     const subject = ways[ways.length - 1] ?? ways[0]
     const { accessKey, route } = subject
     const candidates = this.#in([...ways.map(way => way.route.namespace), ...(accessKey === null ? [] : [accessKey.namespace])])
+    const isTrusted = accessKey === null || this.#namespaces.get(accessKey.namespace)?.get(TRUSTED_SUBJECTS_LABEL) === 'true'
+    const seen = ways.map(way => ({ way, by: seenBy(way, isTrusted) }))
     const covering = candidates.flatMap(compiled => {
-      const covered = ways.find(way => compiled.matcher.coversSubject(way))
-      return covered === undefined ? [] : [{ compiled, subject: covered }]
+      const covered = seen.find(({ way }) => compiled.matcher.coversSubject(way))
+      return covered === undefined ? [] : [{ compiled, subject: covered.by(compiled.policy) }]
     })
     const own = accessKey === null ? undefined : this.#own.get(`${accessKey.namespace}/${accessKey.name}`)
     return bindingOf(own === undefined ? covering : [...covering, { compiled: own, subject: ways[0] }], ({ namespace, name }) =>
-      this.#bind([{ ...subject, route: { namespace: namespace ?? route.namespace, name } }, subject]),
+      this.#bind([{ ...subject, route: { namespace: namespace ?? route.namespace, name, rule: null } }, subject]),
     )
   }
 
@@ -75,6 +82,13 @@ export class PolicyIndex implements PolicySet {
   limitsOf(name: PolicyName): readonly DeclaredLimit[] {
     const compiled = this.#shelf(name)?.get(shelfName(name))
     return compiled === undefined ? [] : declaredLimits(compiled)
+  }
+
+  /** What its targets come to by now; null where there is no such policy. */
+  targetFacts(name: PolicyName): TargetFacts | null {
+    const policy = this.#shelf(name)?.get(shelfName(name))?.policy
+    if (policy === undefined) return null
+    return targetFacts(policy, this.routes, namespace => selects(policy, this.#labelsOf(namespace)))
   }
 
   /** Puts a policy in the place of the one of its scope, namespace and name. */
@@ -140,20 +154,25 @@ export class PolicyIndex implements PolicySet {
     return [...new Set([first, ...others].flatMap(namespace => this.#candidatesOf(namespace)))].sort(byName)
   }
 
+  #labelsOf(namespace: string): Labels {
+    return new Map([...(this.#namespaces.get(namespace) ?? []), [NAMESPACE_NAME_LABEL, namespace]])
+  }
+
   #candidatesOf(namespace: string): readonly CompiledPolicy[] {
     const known = this.#candidates.get(namespace)
     if (known !== undefined) return known
     // Names come with calls: forgetting all of them now and then bounds what a stranger can make us remember.
     if (this.#candidates.size >= NAMES_REMEMBERED_MAX) this.#candidates.clear()
-    const labels = new Map([...(this.#namespaces.get(namespace) ?? []), [NAMESPACE_NAME_LABEL, namespace]])
-    const selected = [...this.#clusterWide.values()].filter(
-      ({ policy }) => policy.namespaceSelector === null || selectorMatches(policy.namespaceSelector, labels),
-    )
+    const labels = this.#labelsOf(namespace)
+    const selected = [...this.#clusterWide.values()].filter(({ policy }) => selects(policy, labels))
     const found = [...selected, ...(this.#local.get(namespace)?.values() ?? [])].sort(byName)
     this.#candidates.set(namespace, found)
     return found
   }
 }
+
+const selects = ({ namespaceSelector }: Policy, labels: Labels): boolean =>
+  namespaceSelector === null || selectorMatches(namespaceSelector, labels)
 
 const shelfName = ({ scope, namespace, name }: ObjectName & Pick<PolicyName, 'scope'>): string =>
   scope === 'AccessKey' ? `${namespace}/${name}` : name

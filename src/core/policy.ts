@@ -2,6 +2,7 @@
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
 import type { ConcessionRules, Concessions } from './concessions.ts'
 import type { Rates } from './price.ts'
+import type { Routes } from './route-table.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
 import type { Window, WindowSpec } from './window.ts'
 
@@ -38,6 +39,8 @@ export interface LabelSelector {
 export interface TargetRef {
   readonly kind: 'HTTPRoute' | 'Gateway'
   readonly name: string
+  /** A rule of the HTTPRoute or a listener of the Gateway; null: all of them. */
+  readonly section: string | null
 }
 
 /** Stanzas AND, entries OR; an empty stanza matches everything. */
@@ -126,6 +129,7 @@ export interface PriceList {
 /** A whole set, compiled and indexed. `bind` looks at the policies that could bind, never at all of them. */
 export interface PolicySet {
   readonly priceLists: readonly PriceList[]
+  readonly routes: Routes
   /** The key that holds this `sha256:…`, null where none does. */
   keyByHash(hash: string): AccessKey | null
   /** What binds the subject whatever it calls: empty `policies` means that nothing can. */

@@ -5,11 +5,23 @@ export interface ObjectName {
   readonly name: string
 }
 
+/** The route of a call. */
+export interface CalledRoute extends ObjectName {
+  /** The name of its rule, empty where that has none; null where it is not known which rule it was. */
+  readonly rule: string | null
+}
+
+/** A Gateway that a call may have come through. */
+export interface Attachment extends ObjectName {
+  /** The listeners that it may have come in by; null: any of them. */
+  readonly sections: readonly string[] | null
+}
+
 export interface Subject {
   /** The route that the call came in by, where it has a name; its namespace's policies bind. */
-  readonly route: ObjectName
-  /** The Gateway, where known. */
-  readonly gateway: ObjectName | null
+  readonly route: CalledRoute
+  /** The Gateways that the call may have come through; null where it may be any of them. */
+  readonly gateways: readonly Attachment[] | null
   /** The AccessKey that the credential is, where one holds it; its namespace's policies bind too. */
   readonly accessKey: (ObjectName & { readonly labels: ReadonlyMap<string, string> }) | null
   /** `sha256:…` of the credential, null where there is none. */
@@ -22,6 +34,17 @@ export interface Subject {
   readonly serviceAccount: string | null
   /** Only the headers named in `--trusted-headers`, lower-case. */
   readonly headers: ReadonlyMap<string, string>
+}
+
+/**
+ * The subject as everybody sees it but the namespace of its AccessKey: attributes are that namespace's word, and anybody may write any
+ * value into keys of their own, so each carries the namespace in front.
+ */
+export function withGivenAttributes(subject: Subject): Subject {
+  if (subject.accessKey === null) return subject
+  const { namespace } = subject.accessKey
+  const given = [...subject.attributes].map(([name, value]) => [name, value === '' ? '' : `${namespace}/${value}`] as const)
+  return { ...subject, attributes: new Map(given) }
 }
 
 export type Selector =

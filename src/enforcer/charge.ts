@@ -1,5 +1,5 @@
 // What an exchange is charged, from how it ended and what is known of its usage. Pure; DESIGN's settlement rules in one place.
-import { amountOf, deliveredEstimate } from '../core/estimate.ts'
+import { type Amounts, amountOf, deliveredEstimate } from '../core/estimate.ts'
 import { type NanoUsd, nanoUsd } from '../core/money.ts'
 import { costOf, type Price, pricesUsage } from '../core/price.ts'
 import { billsOnAfterAbort } from '../core/provider.ts'
@@ -58,7 +58,7 @@ function chargeFor(plan: Plan, ending: Ending, nowMs: number): Charge {
 }
 
 /** The amount of a charge on each line: in-flight lines count open reservations only, so they settle to nothing. */
-export const amountsFor = (lines: readonly Line[], charge: Charge): bigint[] =>
+export const amountsFor = (lines: readonly Line[], charge: Amounts): bigint[] =>
   lines.map(line => (line.window.kind === 'inFlight' ? 0n : amountOf(line.unit, charge)))
 
 function exactCharge(plan: Plan, usage: Usage, nowMs: number): Charge {

@@ -4,7 +4,7 @@ const NONE: ReadonlyMap<string, readonly string[]> = new Map()
 
 /**
  * The claims by top-level name. `metadata` is the struct under `envoy.filters.http.jwt_authn`: one member a payload (plain Envoy
- * names it by `payload_in_metadata`, Envoy Gateway by the issuer), beside it perhaps headers of tokens. Several payloads without
+ * names it by `payload_in_metadata`, Envoy Gateway by its provider, once by the issuer), beside it perhaps headers of tokens. Several payloads without
  * a `payloadKey` that chooses are none: guessing whose claims count would be a hole.
  */
 export function claimsOf(metadata: unknown, payloadKey: string | null): ReadonlyMap<string, readonly string[]> {

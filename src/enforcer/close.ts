@@ -1,5 +1,6 @@
 // How a reservation ends at this process: settled at what its ending says, or released. Told to the outbox; the client waits for none of it.
-
+import { expiryFloor } from '../core/floor.ts'
+import { nanoUsd } from '../core/money.ts'
 import type { Reservation } from './admit.ts'
 import type { Allowed } from './allowance.ts'
 import { amountsFor, type Charge, chargeOf, type Ending } from './charge.ts'
@@ -44,6 +45,24 @@ export function releaseReservation({ settler, holder, telemetry }: Enforcer, { r
   allowed?.charged(reservation.lines.map(() => 0n))
   settler.release({ ...reservation, holder, how })
   telemetry.closed('released')
+}
+
+/**
+ * Charges attempts that the proxy made again: each may have been read and billed, so each adds what the input costs, into suspense. It is a
+ * charge of its own, so that the last attempt keeps its proof. `requests`: 1 where the last attempt counts for none.
+ */
+export function chargeEarlierAttempts(enforcer: Enforcer, { plan, reservation }: Held, attempts: number, requests: bigint): void {
+  const { settler, holder, mintId, time } = enforcer
+  const { inputTokens, outputTokens, cost } = expiryFloor('Observed', plan.call, plan.prices, plan.estimate)
+  const times = BigInt(attempts)
+  const amounts = amountsFor(reservation.lines, {
+    inputTokens: inputTokens * times,
+    outputTokens: outputTokens * times,
+    requests,
+    cost: cost === null ? null : nanoUsd(cost * times),
+  })
+  if (amounts.every(amount => amount === 0n)) return
+  settler.settle({ id: mintId(time.now()), lines: reservation.lines, holder, amounts, proven: false, how: 'retried', arrears: true })
 }
 
 /** Where expiry would charge less than the estimate, the ledger is told how far the answer has come. */

@@ -34,14 +34,17 @@ type Rules = Pick<Enforcer, 'policies' | 'clock' | 'identity' | 'unbudgeted'>
 type BodyRules = Pick<Enforcer, 'prices' | 'time' | 'tokens' | 'headroom'>
 
 /** Identity, then endpoint, then what binds; nothing here waits for anything. `as`: a subject that is known already. */
-export function considerHead(info: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
-  const head = requestHead(info)
+export function considerHead(request: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
+  const head = requestHead(request)
   const endpoint = findEndpoint(head)
   const dialect = dialectOf(endpoint, head)
   const set = rules.policies.current()
   const identified: Identified =
-    as === null ? identify(info, set, rules.identity, rules.clock.wallMs()) : { kind: 'subject', subject: as, strip: [] }
+    as === null
+      ? identify(request, set, rules.identity, rules.clock.wallMs())
+      : { kind: 'subject', subject: as, strip: [], provider: request.purser.provider }
   if (identified.kind === 'refused') return { ...identified, dialect }
+  const info: RequestInfo = { ...request, purser: { ...request.purser, provider: identified.provider } }
   const misled = misrouted(info, set.steers())
   if (misled !== null) return { kind: 'refused', dialect, verdict: misled }
   const change: HeaderChange = { set: [], remove: [...identified.strip, ...forged(info)] }

@@ -16,12 +16,14 @@ export interface RequestInfo {
   /** Whether the request has no body. */
   readonly endOfStream: boolean
   readonly routeName: string | null
+  /** The name of the virtual host, where the proxy is told to say it. */
+  readonly virtualHost: string | null
   readonly sourceAddress: string | null
   /** The URI SAN of the client's verified certificate. */
   readonly peerUriSan: string | null
   /** The verified claims as filed by jwt_authn, as plain JSON; null where there are none. */
   readonly jwtMetadata: unknown
-  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`. */
+  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`; the provider also by annotation. */
   readonly purser: { readonly namespace: string | null; readonly provider: string | null; readonly gateway: string | null }
 }
 

@@ -1,11 +1,13 @@
 // Who asks: credentials, verified claims, certificate and route become a Subject. Knows keys by SHA-256 only, and forgets them at once.
 import { createHash } from 'node:crypto'
 import type { AccessKey, PolicySet } from '../core/policy.ts'
-import type { ObjectName, Subject } from '../core/subject.ts'
+import type { Subject } from '../core/subject.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import { HEADER_VALUE_BYTES_MAX } from '../limits.ts'
+import { type Arrival, arrivalOf } from './arrival.ts'
 import { claimsOf } from './claims.ts'
 import type { HeaderList, RequestInfo } from './exchange.ts'
+import { forwardedUri } from './forwarded.ts'
 
 export interface IdentityRules {
   readonly defaultNamespace: string
@@ -16,8 +18,8 @@ export interface IdentityRules {
 }
 
 export type Identified =
-  /** `strip`: headers that carry a key of ours, to be removed before the provider sees them. */
-  | { readonly kind: 'subject'; readonly subject: Subject; readonly strip: readonly string[] }
+  /** `strip`: headers that carry a key of ours, to be removed before the provider sees them. `provider`: as the route's operator says. */
+  | { readonly kind: 'subject'; readonly subject: Subject; readonly strip: readonly string[]; readonly provider: string | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
 /** Purser's own keys: `psk_` and 256 random bits in base64url. Whatever starts like one is taken for one. */
@@ -45,7 +47,9 @@ export function identify(info: RequestInfo, set: PolicySet, rules: IdentityRules
   if (key === null && rules.requireKey)
     return refused('key-required', 'A key is required: send one as `authorization: Bearer` or `x-api-key`.')
   const strip = ours.flatMap(credential => (credential.own ? [credential.header] : []))
-  return { kind: 'subject', strip, subject: subjectOf(info, rules, key, first?.hash ?? known[0]?.hash ?? null) }
+  const arrival = arrivalOf(info, set.routes, rules.defaultNamespace)
+  const subject = subjectOf(info, arrival, rules, key, first?.hash ?? known[0]?.hash ?? null)
+  return { kind: 'subject', strip, subject, provider: arrival.provider }
 }
 
 const refused = (reason: Parameters<typeof verdict>[0], message: string): Identified => ({
@@ -74,45 +78,27 @@ function keyInUrl(path: string): boolean {
   return query >= 0 && /[?&][^=&]*=(?:psk_|%70sk_|p%73k_|ps%6bk_|psk%5f)/i.test(path.slice(query))
 }
 
-function subjectOf(info: RequestInfo, rules: IdentityRules, key: AccessKey | null, credential: string | null): Subject {
+function subjectOf(info: RequestInfo, arrival: Arrival, rules: IdentityRules, key: AccessKey | null, credential: string | null): Subject {
   return {
-    route: routeOf(info, rules.defaultNamespace),
-    gateway: info.purser.gateway === null ? null : objectName(info.purser.gateway, rules.defaultNamespace),
+    route: arrival.route,
+    gateways: arrival.gateways,
     accessKey: key,
     credential,
     attributes: key?.attributes ?? NO_ATTRIBUTES,
     claims: claimsOf(info.jwtMetadata, rules.jwtPayloadKey),
-    serviceAccount: info.peerUriSan ?? (rules.trustXfcc ? xfccUri(info.headers.get('x-forwarded-client-cert')) : null),
+    serviceAccount: info.peerUriSan ?? (rules.trustXfcc ? forwardedUri(info.headers.getAll('x-forwarded-client-cert')) : null),
     headers: trustedHeaders(info.headers, rules.trustedHeaders),
   }
 }
 
 const NO_ATTRIBUTES: ReadonlyMap<string, string> = new Map()
 
-/** Envoy Gateway names its routes `httproute/NAMESPACE/NAME/rule/…`; elsewhere the operator says the namespace on the route. */
-function routeOf(info: RequestInfo, defaultNamespace: string): ObjectName {
-  const parts = (info.routeName ?? '').split('/')
-  if (parts[0] === 'httproute' && parts[1] && parts[2]) return { namespace: parts[1], name: parts[2] }
-  return { namespace: info.purser.namespace ?? defaultNamespace, name: info.routeName ?? '' }
-}
-
-function objectName(text: string, defaultNamespace: string): ObjectName {
-  const [namespace = '', name] = text.split('/')
-  return name === undefined ? { namespace: defaultNamespace, name: namespace } : { namespace, name }
-}
-
 function trustedHeaders(headers: HeaderList, trusted: readonly string[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   for (const name of trusted) {
-    const value = headers.get(name)
-    if (value !== null && value !== '' && value.length <= HEADER_VALUE_BYTES_MAX) found.set(name, value)
+    // Of several the last, which the nearest proxy appended: those before it may be the client's.
+    const value = headers.getAll(name).at(-1)
+    if (value !== undefined && value !== '' && value.length <= HEADER_VALUE_BYTES_MAX) found.set(name, value)
   }
   return found
-}
-
-/** The URI of the last element, which the nearest proxy wrote (Envoy docs, x-forwarded-client-cert). */
-function xfccUri(header: string | null): string | null {
-  const last = header?.split(',').at(-1)
-  const uri = last?.split(';').find(part => part.startsWith('URI='))
-  return uri?.slice('URI='.length).replace(/^"|"$/g, '') || null
 }

@@ -2,11 +2,11 @@
 // its reservation exactly once, however the exchange ends.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
-import type { Dialect, Format } from '../wire/format.ts'
+import type { Dialect } from '../wire/format.ts'
 import type { Amended } from './amend.ts'
 import { auditedShortfall } from './audit.ts'
 import { type Ending, isExact } from './charge.ts'
-import { closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
+import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
 import {
@@ -20,27 +20,16 @@ import {
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
-import { type AnswerMeter, openAnswerMeter, openWatchedMeter } from './meter.ts'
+import { openAnswerMeter, openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import { earlierAttempts, endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import type { State } from './state.ts'
 import { steered } from './steer.ts'
 import { take } from './take.ts'
 import { tellPassage, tellReserved } from './tell.ts'
 import type { Passage } from './ways.ts'
-
-type State =
-  | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
-  | ({ readonly kind: 'reserved'; readonly format: Format; readonly hideUsage: boolean; readonly written: boolean } & Held)
-  | ({ readonly kind: 'metering'; readonly meter: AnswerMeter } & Held)
-  /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
-  | { readonly kind: 'watching'; readonly request: WatchedRequest }
-  | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
-  /** Nothing is open, and the client is told something with its answer. */
-  | { readonly kind: 'telling' }
-  /** Nothing is open any more: refused, passed, or closed. */
-  | { readonly kind: 'left' }
 
 export class Lifecycle implements Exchange {
   readonly #enforcer: Enforcer
@@ -144,7 +133,9 @@ export class Lifecycle implements Exchange {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
     if (state.kind !== 'reserved') return { kind: 'done', change: this.#told }
+    const earlier = earlierAttempts(info)
     const ending = endingAtHead(info)
+    if (earlier > 0) chargeEarlierAttempts(this.#enforcer, state, earlier, ending === 'never-sent' ? 1n : 0n)
     if (ending === 'never-sent') this.#release(state, ending)
     else if (ending !== null) this.#close(state, ending)
     else {

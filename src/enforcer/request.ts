@@ -36,9 +36,12 @@ export function requestHead(info: RequestInfo): RequestHead {
 /** Envoy's UF flag: the connection to the upstream failed (envoy/api/v3 ResponseFlag, `upstream_connection_failure`). */
 const UPSTREAM_CONNECTION_FAILURE = 32
 
-/** Whether no attempt can have reached the provider: none was made, or its connection failed. */
+/** Whether the last attempt cannot have reached the provider: none was made, or its connection failed. */
 const neverSent = (info: ResponseInfo): boolean =>
-  info.attempts === 0 || (info.flags !== null && (info.flags & UPSTREAM_CONNECTION_FAILURE) !== 0 && (info.attempts ?? 1) <= 1)
+  info.attempts === 0 || (info.flags !== null && (info.flags & UPSTREAM_CONNECTION_FAILURE) !== 0)
+
+/** Attempts before the last one: what became of them is not told. */
+export const earlierAttempts = ({ attempts }: ResponseInfo): number => Math.max(0, (attempts ?? 1) - 1)
 
 /** How an exchange ends at the head of its response; null where its body is to be read. */
 export function endingAtHead(info: ResponseInfo): Ending | 'never-sent' | null {

@@ -33,6 +33,7 @@ export function requestInfo(message: ProcessingRequest, head: WireHeaders, purse
     authority: headers.get(':authority') ?? '',
     endOfStream: head.endOfStream === true,
     routeName: text(fields?.['xds.route_name']),
+    virtualHost: text(fields?.['xds.virtual_host_name']),
     sourceAddress: text(fields?.['source.address']),
     peerUriSan: text(fields?.['connection.uri_san_peer_certificate']),
     jwtMetadata: claims === undefined ? null : plainStruct(claims, 0),

@@ -2,13 +2,15 @@
 // was read last stays in force.
 import { createHash } from 'node:crypto'
 import { PartitionRegistry } from '../core/partition.ts'
-import type { PolicySet } from '../core/policy.ts'
+import type { PolicyName, PolicySet } from '../core/policy.ts'
+import type { TargetFacts } from '../core/target-facts.ts'
 import { PARTITION_BYTES_MAX, PROBLEMS_TOLD_MAX } from '../limits.ts'
 import { GROUP_VERSION } from '../objects/crd-schema.ts'
 import type { Clock, PolicyChange, PolicySource, Random } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
 import { type Judged, type Kind, ObjectsInForce } from './objects-in-force.ts'
 import { Reflector } from './reflector.ts'
+import { RouteWatch } from './route-watch.ts'
 
 export interface ClusterOptions {
   readonly clock: Clock
@@ -26,6 +28,10 @@ export interface ClusterPolicySource extends PolicySource {
   readonly synced: Promise<void>
   /** The partitions seen: tell it at start what the ledger knows. */
   readonly partitions: PartitionRegistry
+  /** What the targets of a policy come to by now; null where no such policy is in force. */
+  targetFacts(policy: PolicyName): TargetFacts | null
+  /** Calls `listener` after changes of routes, Gateways or namespaces, soon after they are in force: what targets come to may have changed. */
+  onRoutes(listener: () => void): void
 }
 
 interface Resource extends Kind {
@@ -56,13 +62,15 @@ class WatchedCluster implements ClusterPolicySource {
   readonly synced: Promise<void>
   readonly #api: Api
   readonly #objects: ObjectsInForce
-  readonly #reflectors: readonly Reflector[]
+  readonly #reflectors: readonly (Reflector | RouteWatch)[]
   readonly #listeners: ((change: PolicyChange) => void)[] = []
+  readonly #routeListeners: (() => void)[] = []
   /** The paths of what is not heard of. */
   readonly #away = new Set<string>()
   readonly #toldWhy = new Set<string>()
   #untold: { changes: number; problems: string[]; warnings: string[] } = { changes: 0, problems: [], warnings: [] }
   #telling: NodeJS.Timeout | null = null
+  #tellingRoutes: NodeJS.Timeout | null = null
   #isSynced = false
 
   constructor({ clock, random, trustedHeaders, api = connectCluster(), idleMs }: ClusterOptions) {
@@ -71,17 +79,17 @@ class WatchedCluster implements ClusterPolicySource {
     // Objects of a cluster always name their namespace.
     const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
     this.#objects = new ObjectsInForce(context, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
-    this.#reflectors = RESOURCES.map(
-      resource =>
-        new Reflector({
-          api,
-          clock,
-          random,
-          path: resource.path,
-          told: this.#toldOf(resource),
-          ...(idleMs === undefined ? {} : { idleMs }),
-        }),
-    )
+    const shared = { api, clock, random, ...(idleMs === undefined ? {} : { idleMs }) }
+    this.#reflectors = [
+      ...RESOURCES.map(resource => new Reflector({ ...shared, path: resource.path, told: this.#toldOf(resource) })),
+      new RouteWatch({
+        ...shared,
+        routes: this.#objects.index.routes,
+        changed: () => this.#routesChanged(),
+        away: (path, why) => this.#isAway(path, why),
+        back: path => this.#isBack(path),
+      }),
+    ]
     this.synced = Promise.all(this.#reflectors.map(one => one.synced)).then(() => {
       this.#isSynced = true
       this.#tell()
@@ -96,8 +104,16 @@ class WatchedCluster implements ClusterPolicySource {
     this.#listeners.push(listener)
   }
 
+  targetFacts(policy: PolicyName): TargetFacts | null {
+    return this.#objects.index.targetFacts(policy)
+  }
+
+  onRoutes(listener: () => void): void {
+    this.#routeListeners.push(listener)
+  }
+
   async close(): Promise<void> {
-    if (this.#telling !== null) clearTimeout(this.#telling)
+    for (const timer of [this.#telling, this.#tellingRoutes]) if (timer !== null) clearTimeout(timer)
     await Promise.all(this.#reflectors.map(reflector => reflector.stop()))
     this.#api.close()
   }
@@ -109,22 +125,35 @@ class WatchedCluster implements ClusterPolicySource {
         this.#objects.remove(resource, key)
         this.#changed(resource, { problems: [], warnings: [] })
       },
-      away: why => {
-        this.#away.add(resource.path)
-        // A dead server fails for every kind alike, and for a long time.
-        if (this.#toldWhy.has(why) || this.#toldWhy.size >= PROBLEMS_TOLD_MAX) return
-        this.#toldWhy.add(why)
-        this.#say({ kind: 'away', why: `${resource.path}: ${why}` })
-      },
-      back: () => {
-        if (!this.#away.delete(resource.path) || this.#away.size > 0) return
-        this.#toldWhy.clear()
-        this.#say({ kind: 'back' })
-      },
+      away: why => this.#isAway(resource.path, why),
+      back: () => this.#isBack(resource.path),
     }
   }
 
+  #isAway(path: string, why: string): void {
+    this.#away.add(path)
+    // A dead server fails for every kind alike, and for a long time.
+    if (this.#toldWhy.has(why) || this.#toldWhy.size >= PROBLEMS_TOLD_MAX) return
+    this.#toldWhy.add(why)
+    this.#say({ kind: 'away', why: `${path}: ${why}` })
+  }
+
+  #isBack(path: string): void {
+    if (!this.#away.delete(path) || this.#away.size > 0) return
+    this.#toldWhy.clear()
+    this.#say({ kind: 'back' })
+  }
+
+  #routesChanged(): void {
+    if (this.#routeListeners.length === 0) return
+    this.#tellingRoutes ??= setTimeout(() => {
+      this.#tellingRoutes = null
+      for (const listener of this.#routeListeners) listener()
+    }, TELL_AFTER_MS).unref()
+  }
+
   #changed({ kind }: Resource, { problems, warnings }: Judged): void {
+    if (kind === 'Namespace') this.#routesChanged()
     // Namespaces change often, and seldom in their labels.
     this.#untold.changes += problems.length === 0 && kind !== 'Namespace' ? 1 : 0
     this.#untold.problems.push(...problems)

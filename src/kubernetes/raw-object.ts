@@ -9,6 +9,7 @@ export interface RawObject {
     readonly generation?: number
     readonly creationTimestamp: string
     readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
   }
   readonly spec?: unknown
 }

@@ -19,6 +19,8 @@ export interface ReflectorTold {
   away(why: string): void
   /** It is heard of again. */
   back(): void
+  /** Whether the server has the resource: told with each list, also where {@link ReflectorOptions.absentLookMs} lets it be absent. */
+  served?(isServed: boolean): void
 }
 
 export interface ReflectorOptions {
@@ -28,6 +30,11 @@ export interface ReflectorOptions {
   /** For instance `/apis/purser.dev/v1alpha1/budgetpolicies`. */
   readonly path: string
   readonly told: ReflectorTold
+  /**
+   * For a resource that the server need not have: then there are no objects, and after so many ms at most it is looked again. Left out:
+   * a resource that is not there is a failure.
+   */
+  readonly absentLookMs?: number
   /** For how long the server may be silent, in ms. Default: {@link LIST_IDLE_MS} in a list, {@link WATCH_IDLE_MS} in a watch. */
   readonly idleMs?: number
   /** The first wait after a failure, in ms. Default: {@link WATCH_RETRY_MS}. */
@@ -77,18 +84,36 @@ export class Reflector {
 
   /** Null where it failed; then the time to wait has passed. */
   async #list(signal: AbortSignal): Promise<string | null> {
-    const { api, path, clock, told, idleMs = LIST_IDLE_MS } = this.#options
+    const { api, path, clock, idleMs = LIST_IDLE_MS } = this.#options
     const outcome = await listAll(api, path, { idleMs, signal }, object => this.#put(object))
     if (signal.aborted) return null
     if (outcome.kind === 'failed') {
-      await this.#failed(outcome, signal)
+      if (this.#isAbsence(outcome)) await this.#absent(signal)
+      else await this.#failed(outcome, signal)
       return null
     }
-    for (const key of [...this.#known.keys()]) if (!outcome.keys.has(key)) this.#removed(key)
+    this.#listed(outcome.keys, true)
     this.#listedMs = clock.monotonicMs()
+    return outcome.version
+  }
+
+  #listed(keys: ReadonlySet<string>, isServed: boolean): void {
+    const { told } = this.#options
+    for (const key of [...this.#known.keys()]) if (!keys.has(key)) this.#removed(key)
+    told.served?.(isServed)
     told.back()
     this.#sync()
-    return outcome.version
+  }
+
+  #isAbsence({ status }: Failure): boolean {
+    return status === 404 && this.#options.absentLookMs !== undefined
+  }
+
+  async #absent(signal: AbortSignal): Promise<void> {
+    this.#listed(new Set(), false)
+    this.#backoff.reset()
+    const { absentLookMs = 0, random } = this.#options
+    await after(absentLookMs * (0.5 + random.fraction() / 2), undefined, { signal }).catch(() => {})
   }
 
   /** The version to go on from, null where everything must be listed again. */
@@ -102,6 +127,8 @@ export class Reflector {
     const { end, version: next, wasGood } = await watch(api, path, version, events, { clock, random, idleMs, signal })
     if (signal.aborted) return next
     if (wasGood) this.#backoff.reset()
+    // Whether it is gone, or is served by another version, the list tells.
+    if (end.kind === 'failed' && this.#isAbsence(end)) return await this.#pause(null, signal).then(() => null)
     if (end.kind === 'failed') await this.#failed(end, signal)
     // After an outage the wait may have become long; a list is only made to wait where the last one was a moment ago.
     else if (end.kind === 'gone' && clock.monotonicMs() - this.#listedMs > WATCH_RETRY_MAX_MS) return null

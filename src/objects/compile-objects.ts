@@ -36,7 +36,7 @@ export function compileBudgetPolicy(
     ...named(scope, object, version),
     namespaceSelector:
       scope === 'ClusterBudgetPolicy' && spec.namespaceSelector !== undefined ? labelSelector(spec.namespaceSelector) : null,
-    targets: (spec.targetRefs ?? []).map(({ kind, name }) => ({ kind, name })),
+    targets: (spec.targetRefs ?? []).map(({ kind, name, sectionName }) => ({ kind, name, section: sectionName ?? null })),
     match: {
       subjects: (match?.subjects ?? []).map(entry => ({ selector: selector(entry), values: entry.values ?? [] })),
       accessKeyLabels: match?.accessKeySelector === undefined ? null : labelSelector(match.accessKeySelector),

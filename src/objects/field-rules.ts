@@ -35,5 +35,4 @@ const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
   'spec.limits[].fairShare': unsupported(true, 'false'),
   'spec.limits[].warnAtPercent': absent,
-  'spec.targetRefs[].sectionName': absent,
 }

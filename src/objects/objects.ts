@@ -82,7 +82,7 @@ export interface SteerField {
 
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
-  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string }[]
+  readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string; readonly sectionName?: string }[]
   readonly match?: {
     readonly subjects?: readonly (SelectorField & { readonly values?: readonly string[] })[]
     readonly accessKeySelector?: LabelSelectorField

@@ -69,7 +69,10 @@ function* ofSubstance(spec: BudgetSpec): Generator<string> {
     yield 'spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known'
   const gateway = spec.targetRefs?.find(target => target.kind === 'Gateway')
   if (gateway !== undefined)
-    yield `spec.targetRefs: binds only calls that are known to come through the Gateway ${gateway.name}; plain Envoy says so by the initial metadata x-purser-gateway`
+    yield `spec.targetRefs: binds only calls that are known to come through the Gateway ${gateway.name}: by its HTTPRoutes with --policies kubernetes, by Envoy Gateway's virtual hosts, or by the initial metadata x-purser-gateway`
+  const section = spec.targetRefs?.find(target => target.sectionName !== undefined)
+  if (section !== undefined)
+    yield `spec.targetRefs: where it is not known, as in a folder without Kubernetes, all of the ${section.kind} ${section.name} is bound, not only ${section.sectionName}`
 }
 
 /** Only where it is not known which headers are trusted; where it is, an untrusted one is a problem. */

@@ -85,8 +85,8 @@ export const accessKey = (over: Partial<AccessKey> = {}): AccessKey => ({
 })
 
 export const subject = (over: Partial<Subject> = {}): Subject => ({
-  route: { namespace: 'default', name: 'llm' },
-  gateway: null,
+  route: { namespace: 'default', name: 'llm', rule: null },
+  gateways: [],
   accessKey: null,
   credential: null,
   attributes: new Map(),
@@ -116,7 +116,9 @@ const names = fc.constantFrom(...NAMES)
 const globs = fc.array(fc.constantFrom('gpt-*', '*', 'claude-3', '*-mini', 'O1', 'openai', '*a*', 'chat/*'), { maxLength: 2 })
 const allowDeny = fc.record({ allow: globs, deny: globs })
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null })
-const labels = fc.dictionary(fc.constantFrom('ai', 'team'), fc.constantFrom('true', 'false'), { noNullPrototype: true })
+const labels = fc.dictionary(fc.constantFrom('ai', 'team', 'purser.dev/trusted-subjects'), fc.constantFrom('true', 'false'), {
+  noNullPrototype: true,
+})
 
 const selectors = fc.constantFrom(
   { kind: 'attribute', name: 'team' } as const,
@@ -159,7 +161,7 @@ const anyPolicy: fc.Arbitrary<Policy> = fc
     namespace: namespaces,
     name: names,
     selector: maybe(labelSelectors),
-    targets: fc.array(fc.record({ kind: fc.constantFrom('HTTPRoute', 'Gateway'), name: names }), { maxLength: 1 }),
+    targets: fc.array(fc.record({ kind: fc.constantFrom('HTTPRoute', 'Gateway'), name: names, section: maybe(names) }), { maxLength: 1 }),
     match: fc.record({
       subjects: fc.array(fc.record({ selector: selectors, values: globs }), { maxLength: 2 }),
       accessKeyLabels: maybe(labelSelectors),
@@ -188,11 +190,11 @@ export const namespaceLabels: fc.Arbitrary<Map<string, Map<string, string>>> = f
   .dictionary(namespaces, labels, { noNullPrototype: true })
   .map(all => new Map(Object.entries(all).map(([name, one]) => [name, new Map(Object.entries(one))])))
 
-const objectNames = fc.record({ namespace: namespaces, name: names })
-
 export const subjects: fc.Arbitrary<Subject> = fc.record({
-  route: objectNames,
-  gateway: maybe(objectNames),
+  route: fc.record({ namespace: namespaces, name: names, rule: maybe(fc.constantFrom(...NAMES, '')) }),
+  gateways: maybe(
+    fc.array(fc.record({ namespace: namespaces, name: names, sections: maybe(fc.array(names, { maxLength: 2 })) }), { maxLength: 2 }),
+  ),
   accessKey: maybe(fc.record({ namespace: namespaces, name: names, labels: labels.map(one => new Map(Object.entries(one))) })),
   credential: maybe(fc.constant('sha256:00')),
   attributes: fc.constantFrom(new Map(), new Map([['team', 'openai']]), new Map([['team', 'x']])),

@@ -36,7 +36,7 @@ describe('the compiled set and a naive scan over all policies', () => {
         const called = binding.bind(asked)
         const expectedCalled = expected.filter(one => naiveCall(one, asked))
         expect(namesOf(called.policies)).toEqual(namesOf(expectedCalled).sort())
-        expect(called.limits.map(one => one.key).sort()).toEqual(expectedCalled.flatMap(one => naiveKeys(one, who)).sort())
+        expect(called.limits.map(one => one.key).sort()).toEqual(expectedCalled.flatMap(one => naiveKeys(one, namespaces, who)).sort())
         expect(called.limits.map(one => one.hard).sort()).toEqual(expectedCalled.flatMap(one => one.limits.map(() => !one.audit)).sort())
         const naive = expectedCalled.filter(one => naiveForbids(one, asked))
         expect(called.forbidden !== null).toBe(naive.length > 0)
@@ -92,8 +92,14 @@ function naiveSubject(one: Policy, namespaces: Labels, who: Subject): boolean {
       ? where.includes(one.namespace)
       : selector === null || where.some(name => naiveLabels(selector, labelsOf(name)))
   const targeted = one.targets.some(target => {
-    const attached = target.kind === 'Gateway' ? who.gateway : who.route
-    return attached?.name === target.name && (one.scope === 'ClusterBudgetPolicy' || attached.namespace === one.namespace)
+    const isNamed = (found: { namespace: string; name: string }) =>
+      found.name === target.name && (one.scope === 'ClusterBudgetPolicy' || found.namespace === one.namespace)
+    if (target.kind === 'HTTPRoute')
+      return isNamed(who.route) && (target.section === null || [null, target.section].includes(who.route.rule))
+    if (who.gateways === null) return true
+    return who.gateways.some(
+      found => isNamed(found) && (target.section === null || (found.sections ?? [target.section]).includes(target.section)),
+    )
   })
   const asked = one.match.subjects.some(({ selector: from, values }) =>
     selectValues(who, from).some(value => values.length === 0 || values.some(glob => naiveGlob(glob, value, ''))),
@@ -124,9 +130,15 @@ function naiveForbids(one: Policy, { models, provider, endpoint }: Asked): boole
   )
 }
 
-function naiveKeys(one: Policy, who: Subject): string[] {
+function naiveKeys(one: Policy, namespaces: Labels, who: Subject): string[] {
   return one.limits.map(each => {
-    const partition = each.partitionBy.map(from => [...selectValues(who, from)].sort()[0] ?? '(none)')
+    const partition = each.partitionBy.map(from => {
+      const value = [...selectValues(who, from)].sort()[0]
+      if (value === undefined) return '(none)'
+      const isForeign = from.kind === 'attribute' && who.accessKey !== null && who.accessKey.namespace !== one.namespace
+      const isTrusted = namespaces.get(who.accessKey?.namespace ?? '')?.get('purser.dev/trusted-subjects') === 'true'
+      return isForeign && !isTrusted ? `${who.accessKey?.namespace}/${value}` : value
+    })
     return budgetKey({ ...one, policy: one.name, limit: each.name, unit: each.unit, window: each.window, partition })
   })
 }
@@ -161,15 +173,37 @@ describe('binding', () => {
   })
 
   it('to a target is by route or Gateway of the namespace of the policy; without a Gateway, Gateway targets bind nothing', () => {
-    const route = policy({ name: 'route', targets: [{ kind: 'HTTPRoute', name: 'llm' }] })
-    const gateway = policy({ name: 'gateway', targets: [{ kind: 'Gateway', name: 'ai' }] })
+    const route = policy({ name: 'route', targets: [{ kind: 'HTTPRoute', name: 'llm', section: null }] })
+    const gateway = policy({ name: 'gateway', targets: [{ kind: 'Gateway', name: 'ai', section: null }] })
     expect(bound([route, gateway])).toEqual(['route'])
-    expect(bound([route, gateway], subject({ gateway: { namespace: 'default', name: 'ai' } }))).toEqual(['gateway', 'route'])
-    expect(bound([gateway], subject({ gateway: { namespace: 'infra', name: 'ai' } }))).toEqual([])
+    expect(bound([route, gateway], subject({ gateways: [{ namespace: 'default', name: 'ai', sections: null }] }))).toEqual([
+      'gateway',
+      'route',
+    ])
+    expect(bound([gateway], subject({ gateways: [{ namespace: 'infra', name: 'ai', sections: null }] }))).toEqual([])
     // The key's namespace has a policy for a route of its own, and the call comes in by another namespace's route of that name.
-    expect(bound([policy({ namespace: 'search', targets: [{ kind: 'HTTPRoute', name: 'llm' }] })], keyed)).toEqual([])
-    const cluster = policy({ scope: 'ClusterBudgetPolicy', name: 'org', targets: [{ kind: 'Gateway', name: 'ai' }] })
-    expect(bound([cluster], subject({ gateway: { namespace: 'infra', name: 'ai' } }))).toEqual(['org'])
+    expect(bound([policy({ namespace: 'search', targets: [{ kind: 'HTTPRoute', name: 'llm', section: null }] })], keyed)).toEqual([])
+    const cluster = policy({ scope: 'ClusterBudgetPolicy', name: 'org', targets: [{ kind: 'Gateway', name: 'ai', section: null }] })
+    expect(bound([cluster], subject({ gateways: [{ namespace: 'infra', name: 'ai', sections: null }] }))).toEqual(['org'])
+  })
+
+  it('to a section is by the rule or listener, and binds where that cannot be told', () => {
+    const rule = policy({ name: 'rule', targets: [{ kind: 'HTTPRoute', name: 'llm', section: 'chat' }] })
+    const listener = policy({ name: 'listener', targets: [{ kind: 'Gateway', name: 'ai', section: 'https' }] })
+    const at = (called: string | null, sections: readonly string[] | null): string[] =>
+      bound(
+        [rule, listener],
+        subject({
+          route: { namespace: 'default', name: 'llm', rule: called },
+          gateways: [{ namespace: 'default', name: 'ai', sections }],
+        }),
+      )
+    expect(at('chat', ['https'])).toEqual(['listener', 'rule'])
+    expect(at('images', ['http'])).toEqual([])
+    expect(at('', ['http', 'https'])).toEqual(['listener'])
+    expect(at(null, null)).toEqual(['listener', 'rule'])
+    // A Gateway that cannot be told may be this one.
+    expect(bound([listener], subject({ gateways: null }))).toEqual(['listener'])
   })
 
   it('by provider takes one that is not known for any', () => {
@@ -188,8 +222,48 @@ describe('binding', () => {
       }),
     )
     const set = setOf({ policies: many })
-    const who = subject({ route: { namespace: 'n7', name: 'llm' }, attributes: new Map([['user', 'u']]) })
+    const who = subject({ route: { namespace: 'n7', name: 'llm', rule: null }, attributes: new Map([['user', 'u']]) })
     expect(set.bindSubject(who).policies).toHaveLength(10)
+  })
+})
+
+describe('the attributes of an AccessKey', () => {
+  const by = { kind: 'attribute', name: 'team' } as const
+  const perTeam = (over: Partial<Policy>): Policy => policy({ limits: [limit({ partitionBy: [by] })], ...over })
+  const all = [
+    perTeam({ scope: 'ClusterBudgetPolicy', name: 'org' }),
+    perTeam({ name: 'route' }),
+    perTeam({ namespace: 'search', name: 'home' }),
+    perTeam({ scope: 'AccessKey', namespace: 'search', name: 'key' }),
+  ]
+  const who = subject({
+    accessKey: { namespace: 'search', name: 'key', labels: new Map() },
+    attributes: new Map([['team', 'red']]),
+  })
+  const partitions = (labels: Record<string, string>): Record<string, string> => {
+    const namespaces = new Map([['search', new Map(Object.entries(labels))]])
+    const { limits } = setOf({ policies: all, namespaces }).bindSubject(who).bind(call)
+    return Object.fromEntries(limits.map(one => [one.policy.name, one.partition.join()]))
+  }
+
+  it('are the word of its namespace, and carry its name wherever they count but there', () => {
+    expect(partitions({})).toEqual({ org: 'search/red', route: 'search/red', home: 'red', key: 'red' })
+    expect(partitions({ 'purser.dev/trusted-subjects': 'false' })).toEqual(partitions({}))
+  })
+
+  it('count as they are where the namespace is trusted with them', () => {
+    expect(partitions({ 'purser.dev/trusted-subjects': 'true' })).toEqual({ org: 'red', route: 'red', home: 'red', key: 'red' })
+  })
+
+  it('match by their own values, so that no namespace can write itself out of a policy', () => {
+    const matching = policy({ scope: 'ClusterBudgetPolicy', match: match({ subjects: [{ selector: by, values: ['red'] }] }) })
+    expect(setOf({ policies: [matching] }).bindSubject(who).policies).toHaveLength(1)
+  })
+
+  it('have no partition where they are empty', () => {
+    const nobody = subject({ ...who, attributes: new Map([['team', '']]) })
+    const [first] = setOf({ policies: all }).bindSubject(nobody).bind(call).limits
+    expect(first?.partition).toEqual(['(none)'])
   })
 })
 
@@ -271,7 +345,7 @@ describe('the set', () => {
   it('bears a stranger naming a new namespace with every call', () => {
     const set = setOf({ policies: [policy({ scope: 'ClusterBudgetPolicy', limits: [limit()] })] })
     for (let index = 0; index < 5_000; index += 1)
-      expect(set.bindSubject(subject({ route: { namespace: `n${index}`, name: 'x' } })).policies).toHaveLength(1)
+      expect(set.bindSubject(subject({ route: { namespace: `n${index}`, name: 'x', rule: null } })).policies).toHaveLength(1)
   })
 
   it('resolves windows and carries how to say no', () => {

@@ -1,5 +1,6 @@
 // One HTTP call through the gateway and all that its client saw: status, headers, body, times, and how it ended.
-import { Agent, type ClientRequest, request } from 'node:http'
+import { Agent, type ClientRequest, request as plainRequest } from 'node:http'
+import { request as secureRequest } from 'node:https'
 
 export interface Answer {
   /** 0 where no answer came at all. */
@@ -22,7 +23,11 @@ export interface CallSetting {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** Sends the body, in place of `body`, and ends the request. */
+  readonly send?: (request: ClientRequest) => void
   readonly agent?: Agent
+  /** PEM texts: whose certificate the server must have, and what is shown to it. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string }
   /** Hang up as soon as this many bytes of the body have come. */
   readonly abortAfterBytes?: number
   /** Hang up as soon as the body so far satisfies this. */
@@ -47,7 +52,9 @@ export function call(setting: CallSetting): Promise<Answer> {
       finished = true
       resolve({ status, headers, body, end: aborted ? 'aborted' : end, totalMs: since(), headMs, firstByteMs, pieceMs })
     }
+    const request = setting.tls === undefined ? plainRequest : secureRequest
     const sent: ClientRequest = request({
+      ...setting.tls,
       host: '127.0.0.1',
       port: setting.port,
       method: setting.method ?? 'POST',
@@ -76,7 +83,8 @@ export function call(setting: CallSetting): Promise<Answer> {
       response.on('error', () => finish('cut'))
     })
     sent.on('close', () => finish('cut'))
-    sent.end(setting.body)
+    if (setting.send === undefined) sent.end(setting.body)
+    else setting.send(sent)
   })
 }
 

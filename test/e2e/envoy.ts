@@ -53,7 +53,9 @@ interface Cluster {
 export interface ConnectionManager {
   access_log?: unknown[]
   http_filters: { name: string; typed_config: Record<string, unknown> }[]
-  route_config: { virtual_hosts: { routes: { name: string; match: unknown; typed_per_filter_config?: unknown }[] }[] }
+  route_config: {
+    virtual_hosts: { name: string; domains: string[]; routes: { name: string; match: unknown; typed_per_filter_config?: unknown }[] }[]
+  }
 }
 
 /** Starts Envoy and resolves when it serves; with Purser servers, when all of them passed a health check. */

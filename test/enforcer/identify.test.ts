@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AccessKey, PolicySet } from '../../src/core/policy.ts'
+import { type Routes, RouteTable } from '../../src/core/route-table.ts'
 import { identify, sha256 } from '../../src/enforcer/identify.ts'
 import { request } from './requests.ts'
 
@@ -20,7 +21,8 @@ const key = (name: string, value: string, changes: Partial<AccessKey> = {}): Acc
   ...changes,
 })
 const KEYS = [key('alice', OWN), key('old', OLD, { expiresAtMs: NOW }), key('off', OFF, { disabled: true }), key('mapped', PROVIDER_KEY)]
-const SET = { keyByHash: hash => KEYS.find(one => one.keyHashes.includes(hash)) ?? null } as PolicySet
+const ROUTES = new RouteTable()
+const SET = { keyByHash: hash => KEYS.find(one => one.keyHashes.includes(hash)) ?? null, routes: ROUTES as Routes } as PolicySet
 const RULES = { defaultNamespace: 'default', requireKey: false, trustedHeaders: ['x-team'], trustXfcc: false, jwtPayloadKey: null }
 
 const who = (info: ReturnType<typeof request>, rules: Partial<typeof RULES> = {}) => identify(info, SET, { ...RULES, ...rules }, NOW)
@@ -89,17 +91,23 @@ describe('the rest of a subject', () => {
   }
 
   it('takes the route from Envoy Gateway, else from the operator, else the default', () => {
-    expect(subject(request({ routeName: 'httproute/red/llm/rule/0/match/0/*' })).route).toEqual({ namespace: 'red', name: 'llm' })
+    expect(subject(request({ routeName: 'httproute/red/llm/rule/0/match/0/*' })).route).toEqual({
+      namespace: 'red',
+      name: 'llm',
+      rule: null,
+    })
     const purser = { namespace: 'blue', provider: null, gateway: 'infra/public' }
     expect(subject(request({ routeName: 'llm', purser }))).toMatchObject({
       route: { namespace: 'blue', name: 'llm' },
-      gateway: { namespace: 'infra', name: 'public' },
+      gateways: [{ namespace: 'infra', name: 'public', sections: null }],
     })
-    expect(subject(request()).route).toEqual({ namespace: 'default', name: '' })
+    expect(subject(request()).route).toEqual({ namespace: 'default', name: '', rule: null })
   })
 
   it('takes only headers that are trusted', () => {
     expect([...subject(request({ headers: { 'x-team': 'red', 'x-user': 'root' } })).headers]).toEqual([['x-team', 'red']])
+    // The client's own, and what the proxy appended to it.
+    expect([...subject(request({ headers: { 'x-team': ['stolen', 'red'] } })).headers]).toEqual([['x-team', 'red']])
   })
 
   it('takes the forwarded certificate only where it is trusted', () => {

@@ -168,6 +168,24 @@ describe('an exchange that ends otherwise', () => {
     if (how === 'bound') await expectClosed(world, reserved, 1n, reserved)
   })
 
+  it.each([
+    ['an answer', {}, REAL, 1n],
+    ['an error', { status: 500 }, 0n, 1n],
+    ['a refused connection', { status: 503, flags: 32, codeDetails: 'upstream_reset' }, 0n, 1n],
+  ] as const)('attempts before %s are charged their input each, into suspense', async (_, head, proven, calls) => {
+    const world = await openWorld(POLICY)
+    const { exchange } = await admitted(world)
+    const reserved = await reservedBy(world)
+    exchange.responseHeaders(response({ ...head, attempts: 3 }))
+    exchange.responseBody(answer, true)
+    exchange.closed(false)
+    await world.settled()
+    const { suspense } = await world.balance('money')
+    // The output's bound is 1,000 tokens at $10 a million: what is left of the reservation is the input's.
+    expect(suspense).toBe(2n * (reserved - 10_000_000n))
+    await expectClosed(world, proven + suspense, calls, suspense)
+  })
+
   it('a stream cut half-way is charged for what came through, into suspense', async () => {
     const world = await openWorld(POLICY)
     const { exchange } = await admitted(world, { stream: true })

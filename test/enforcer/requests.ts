@@ -16,6 +16,7 @@ export function request(
     authority: 'gateway.example',
     endOfStream: false,
     routeName: null,
+    virtualHost: null,
     sourceAddress: null,
     peerUriSan: null,
     jwtMetadata: null,

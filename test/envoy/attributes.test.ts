@@ -62,6 +62,7 @@ describe('a request', () => {
       authority: '',
       endOfStream: false,
       routeName: null,
+      virtualHost: null,
       sourceAddress: null,
       peerUriSan: null,
       jwtMetadata: null,
@@ -72,13 +73,19 @@ describe('a request', () => {
   it('takes attributes of this filter only, and only texts', () => {
     const fields = {
       'xds.route_name': { stringValue: 'httproute/ns/name' },
+      'xds.virtual_host_name': { stringValue: 'ns/gateway/http/*' },
       'source.address': { numberValue: 7 },
       'connection.uri_san_peer_certificate': { stringValue: '' },
     }
     const info = requestInfo({ attributes: { other: { fields: { 'xds.route_name': { stringValue: 'no' } } } } }, {}, NOTHING)
     expect(info.routeName).toBeNull()
     const told = requestInfo(attributes(fields), {}, NOTHING)
-    expect([told.routeName, told.sourceAddress, told.peerUriSan]).toEqual(['httproute/ns/name', null, null])
+    expect([told.routeName, told.virtualHost, told.sourceAddress, told.peerUriSan]).toEqual([
+      'httproute/ns/name',
+      'ns/gateway/http/*',
+      null,
+      null,
+    ])
   })
 
   it('turns verified claims into plain JSON', () => {

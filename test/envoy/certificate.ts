@@ -7,23 +7,40 @@ import { join } from 'node:path'
 const SEQUENCE = 0x30
 const ecdsaSha256 = (): Buffer => der(SEQUENCE, oid('2a8648ce3d040302'))
 
-/** For `localhost` (and 127.0.0.1 where asked), from yesterday until tomorrow, as PEM files in a folder of its own. */
-export function certificateFiles({ loopback = false }: { readonly loopback?: boolean } = {}): {
+export interface CertificateSetting {
+  /** Whether it is for 127.0.0.1 too. */
+  readonly loopback?: boolean
+  /** A URI among its names, a SPIFFE id say. */
+  readonly uri?: string
+  /** Default: localhost. */
+  readonly commonName?: string
+}
+
+/** For `localhost` and what is asked for besides, from yesterday until tomorrow, as PEM files in a folder of its own. */
+export function certificateFiles({ loopback = false, uri, commonName = 'localhost' }: CertificateSetting = {}): {
   readonly cert: string
   readonly key: string
   remove(): void
 } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const name = der(SEQUENCE, der(0x31, der(SEQUENCE, oid('550403'), der(0x0c, Buffer.from('localhost')))))
+  const name = der(SEQUENCE, der(0x31, der(SEQUENCE, oid('550403'), der(0x0c, Buffer.from(commonName)))))
   const day = 86_400_000
   const extensions = der(
     SEQUENCE,
-    // basicConstraints: an authority; subjectAltName: DNS localhost, IP 127.0.0.1.
+    // basicConstraints: an authority; subjectAltName: DNS localhost, IP 127.0.0.1, a URI.
     der(SEQUENCE, oid('551d13'), der(0x04, der(SEQUENCE, der(0x01, Buffer.from([0xff]))))),
     der(
       SEQUENCE,
       oid('551d11'),
-      der(0x04, der(SEQUENCE, der(0x82, Buffer.from('localhost')), ...(loopback ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []))),
+      der(
+        0x04,
+        der(
+          SEQUENCE,
+          der(0x82, Buffer.from('localhost')),
+          ...(loopback ? [der(0x87, Buffer.from([127, 0, 0, 1]))] : []),
+          ...(uri === undefined ? [] : [der(0x86, Buffer.from(uri))]),
+        ),
+      ),
     ),
   )
   const body = der(

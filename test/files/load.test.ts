@@ -130,7 +130,7 @@ describe('the parts', () => {
       name: 'team',
       version: { createdMs: 0, generation: expect.any(Number), grantMs: 0 },
       namespaceSelector: null,
-      targets: [{ kind: 'HTTPRoute', name: 'llm' }],
+      targets: [{ kind: 'HTTPRoute', name: 'llm', section: null }],
       match: {
         subjects: [
           { selector: { kind: 'attribute', name: 'team' }, values: ['s*'] },
@@ -262,6 +262,7 @@ describe('warnings', () => {
     ],
     [object('BudgetPolicy', {}), 'declares neither limits nor permissions nor reservation'],
     [object('BudgetPolicy', { permissions: {}, targetRefs: [{ kind: 'Gateway', name: 'ai' }] }), 'through the Gateway ai'],
+    [object('BudgetPolicy', { permissions: {}, targetRefs: [{ kind: 'HTTPRoute', name: 'llm', sectionName: 'chat' }] }), 'not only chat'],
     [object('AccessKey', { keyHashes: [hash], expiresAt: '2025-12-31T23:59:59Z' }), 'are refused since 2025-12-31T23:59:59Z'],
     [object('AccessKey', { keyHashes: [hash], disabled: true }), 'calls with this key are refused'],
   ])('%s', async (text, warning) => {

@@ -166,8 +166,8 @@ describe('a folder', () => {
     const source = await open(folder, { settleMs: NEVER_MS })
     const [limit] = source.current().declared()
     const who = {
-      route: { namespace: 'default', name: 'r' },
-      gateway: null,
+      route: { namespace: 'default', name: 'r', rule: null },
+      gateways: [],
       accessKey: null,
       credential: null,
       attributes: new Map([['user', 'u']]),

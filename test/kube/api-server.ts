@@ -29,18 +29,21 @@ export interface ApiServer {
   start(): Promise<void>
   /** Throws away every earlier revision, as a cluster does every five minutes. */
   compact(): Promise<void>
-  /** Writes objects of ours to etcd as they stand, as if each had been created; many more a second than the API takes. */
+  /** Writes objects of CRDs to etcd as they stand, as if each had been created; many more a second than the API takes. */
   seed(objects: readonly SeededObject[]): Promise<void>
   stop(): Promise<void>
 }
 
 export interface SeededObject {
+  /** Default: that of our own kinds. */
+  readonly apiVersion?: string
   /** The plural of its kind. */
   readonly resource: string
   readonly kind: string
   readonly namespace: string
   readonly name: string
   readonly spec: object
+  readonly status?: object
 }
 
 /** Starts both and resolves when the API server is ready and knows the chart's kinds. */
@@ -207,12 +210,13 @@ export const messageOf = ({ body }: Answer): string =>
 const TXN_OPS_MAX = 128
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
-const keyOf = ({ resource, namespace, name }: SeededObject): string =>
-  base64(`/registry/purser.dev/${resource}/${namespace === '' ? '' : `${namespace}/`}${name}`)
-const storedText = ({ kind, namespace, name, spec }: SeededObject): string => {
+const keyOf = ({ apiVersion = OURS, resource, namespace, name }: SeededObject): string =>
+  base64(`/registry/${apiVersion.split('/')[0]}/${resource}/${namespace === '' ? '' : `${namespace}/`}${name}`)
+const storedText = ({ apiVersion = OURS, kind, namespace, name, spec, status }: SeededObject): string => {
   const metadata = { name, namespace, uid: randomUUID(), generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' }
-  return JSON.stringify({ apiVersion: 'purser.dev/v1alpha1', kind, metadata, spec })
+  return JSON.stringify({ apiVersion, kind, metadata, spec, ...(status === undefined ? {} : { status }) })
 }
+const OURS = 'purser.dev/v1alpha1'
 
 const asFlags = (flags: Readonly<Record<string, string>>): readonly string[] =>
   Object.entries(flags).map(([name, value]) => `--${name}=${value}`)

@@ -212,6 +212,10 @@ const POLICIES: readonly Row[] = [
   ["a limit's name of 64 letters", limit({ name: 'a'.repeat(64) }), `${L}.name`, '63'],
   ["a limit's name that is a number", limit({ name: '5' }), `${L}.name`, 'string'],
   ['targets', policy('{targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: llm}, {kind: Gateway, name: ai}]}')],
+  [
+    'sections of targets',
+    policy('{targetRefs: [{kind: HTTPRoute, name: llm, sectionName: chat}, {kind: Gateway, name: ai, sectionName: https}]}'),
+  ],
   ['16 targets', policy(`{targetRefs: ${list(16, index => `{kind: HTTPRoute, name: r${index}}`)}}`)],
   ['17 targets', policy(`{targetRefs: ${list(17, index => `{kind: HTTPRoute, name: r${index}}`)}}`), 'spec.targetRefs', '16'],
   ['a target of another kind', policy('{targetRefs: [{kind: Service, name: s}]}'), 'spec.targetRefs[0].kind', 'HTTPRoute'],
@@ -501,5 +505,4 @@ export const DIFFERENCES: readonly Difference[] = [
     'is another namespace',
     'no schema knows the namespace of its object; a replica refuses it too, and says so',
   ],
-  ['a section of a target', policy('{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}'), 'is not supported yet', NOT_YET],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))

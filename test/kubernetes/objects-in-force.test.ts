@@ -62,7 +62,7 @@ describe('an object', () => {
     const { objects, partitions } = fresh()
     objects.put(POLICY, raw('a', { limits: [limit({ partitionBy: [{ route: 'name' }] })] }))
     const key = objects.index.declared()[0]!.key
-    const caller = subject({ route: { namespace: 'team', name: 'r' } })
+    const caller = subject({ route: { namespace: 'team', name: 'r', rule: null } })
     objects.index.bindSubject(caller).bind({ models: [], provider: null, endpoint: 'x' })
     expect(partitions.count(key)).toBe(1)
     expect(objects.put(POLICY, raw('a', { limits: [limit({ partitionBy: [{ route: 'name' }], amount: '9' })] })).warnings).toEqual([])
@@ -73,7 +73,7 @@ describe('an object', () => {
 
   it('of every kind comes and goes', () => {
     const { objects } = fresh()
-    const caller = subject({ route: { namespace: 'team', name: 'r' } })
+    const caller = subject({ route: { namespace: 'team', name: 'r', rule: null } })
     objects.put(
       CLUSTER,
       raw('org', { namespaceSelector: { matchLabels: { ai: 'yes' } }, limits: [limit()] }, { namespace: undefined } as object),

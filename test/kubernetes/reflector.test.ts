@@ -12,7 +12,7 @@ interface Mirror {
   readonly told: string[]
 }
 
-function mirror(fake: FakeApi, over: { idleMs?: number; token?: () => string; port?: number } = {}): Mirror {
+function mirror(fake: FakeApi, over: { idleMs?: number; token?: () => string; port?: number; absentLookMs?: number } = {}): Mirror {
   const seen = new Map<string, number>()
   const told: string[] = []
   const reflector = new Reflector({
@@ -32,8 +32,10 @@ function mirror(fake: FakeApi, over: { idleMs?: number; token?: () => string; po
       },
       away: why => told.push(`away ${why}`),
       back: () => told.push('back'),
+      served: isServed => told.push(`served ${isServed}`),
     },
     retryMs: 2,
+    ...(over.absentLookMs === undefined ? {} : { absentLookMs: over.absentLookMs }),
     ...(over.idleMs === undefined ? {} : { idleMs: over.idleMs }),
   })
   onTestFinished(() => reflector.stop())
@@ -65,7 +67,13 @@ describe('a reflector', () => {
     fake.delete('b')
     fake.put('b', 4)
     await agree(it_, fake)
-    expect(it_.told.filter(line => line !== 'back')).toEqual(['put a 1', 'put b 2', 'put a 3', 'removed ns/b', 'put b 4'])
+    expect(it_.told.filter(line => line !== 'back' && !line.startsWith('served'))).toEqual([
+      'put a 1',
+      'put b 2',
+      'put a 3',
+      'removed ns/b',
+      'put b 4',
+    ])
     expect([fake.lists, fake.watches]).toEqual([1, 1])
   })
 
@@ -134,7 +142,7 @@ describe('a reflector', () => {
     fake.forget()
     await agree(it_, fake)
     expect(fake.lists).toBe(2)
-    const after = it_.told.slice(before).filter(line => !/^(away|back)/.test(line))
+    const after = it_.told.slice(before).filter(line => !/^(away|back|served)/.test(line))
     // The second b is another object than the first.
     expect(after.toSorted()).toEqual(['put b 2', 'put c 3', 'removed ns/a'])
   })
@@ -171,6 +179,40 @@ describe('a reflector', () => {
     const it_ = mirror(fake)
     await it_.reflector.synced
     expect(it_.told.slice(0, 2)).toEqual(['away 403 as asked', 'away not found: are the CRDs of the chart applied?'])
+  })
+
+  it('of a resource that may be absent has nothing to tell while it is, and finds it when it comes', async () => {
+    const fake = await startFakeApi()
+    fake.put('a', 1)
+    const absent = { kind: 'status', status: 404 } as const
+    fake.faults = [absent, absent]
+    const it_ = mirror(fake, { absentLookMs: 2 })
+    await it_.reflector.synced
+    expect(it_.told.slice(0, 2)).toEqual(['served false', 'back'])
+    await agree(it_, fake)
+    await watching(fake)
+    expect(it_.told).toContain('served true')
+    expect(it_.told.filter(line => line.startsWith('away'))).toEqual([])
+    // It is taken away while it is watched: what was there is gone.
+    fake.faults = [absent, absent]
+    fake.cut('end')
+    await vi.waitFor(() => expect(it_.told.slice(-4)).toContain('removed ns/a'), { timeout: 20_000, interval: 1 })
+    await agree(it_, fake)
+    await watching(fake)
+    expect(it_.told.filter(line => line.startsWith('away'))).toEqual([])
+  })
+
+  it('of a resource that may be absent still says why nothing is heard of it otherwise', async () => {
+    const fake = await startFakeApi()
+    fake.put('a', 1)
+    fake.faults = [
+      { kind: 'status', status: 403 },
+      { kind: 'status', status: 503 },
+    ]
+    const it_ = mirror(fake, { absentLookMs: 2 })
+    await it_.reflector.synced
+    expect(it_.told.filter(line => line.startsWith('away'))).toHaveLength(2)
+    await agree(it_, fake)
   })
 
   it('notices a watch that nobody serves any more', async () => {

@@ -169,7 +169,6 @@ describe('what this version does not enforce', () => {
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
     [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
-    ['{targetRefs: [{kind: Gateway, name: g, sectionName: s}]}', 'spec.targetRefs[0].sectionName: is not supported yet; leave it out'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
   })

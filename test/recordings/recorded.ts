@@ -93,6 +93,7 @@ export function planOf(exchange: PlannedRequest, call: Call, book: PriceBook = B
     authority: request.host,
     endOfStream: false,
     routeName: null,
+    virtualHost: null,
     sourceAddress: null,
     peerUriSan: null,
     jwtMetadata: null,
