@@ -3,11 +3,21 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { boundWithin, rungs } from '../../src/core/headroom.ts'
 
-/** A line as real ones grow: a fixed part and a rate, in thousandths of a unit, rounded up once. */
-const lines = fc.array(
-  fc.record({ fixed: fc.bigInt(0n, 10_000_000n), rate: fc.bigInt(0n, 80_000_000n), left: fc.option(fc.bigInt(-1_000n, 10n ** 12n)) }),
-  { minLength: 1, maxLength: 5 },
-)
+/**
+ * A line as real ones grow: a fixed part and a rate, in thousandths of a unit, rounded up once. What is left is what the line takes under
+ * some bound, or a little beside that; null where nothing is known.
+ */
+const lines = fc
+  .array(
+    fc.record({
+      fixed: fc.bigInt(0n, 10_000_000n),
+      rate: fc.oneof(fc.bigInt(0n, 5_000n), fc.bigInt(0n, 80_000_000n)),
+      at: fc.option(fc.bigInt(0n, 210_000n)),
+      beside: fc.bigInt(-2n, 2n),
+    }),
+    { minLength: 1, maxLength: 5 },
+  )
+  .map(all => all.map(({ at, beside, ...one }) => ({ ...one, left: at === null ? null : amount(one, at) + beside })))
 const amount = ({ fixed, rate }: { fixed: bigint; rate: bigint }, bound: bigint): bigint => (fixed + rate * bound + 999n) / 1_000n
 
 describe('a bound within what is left', () => {

@@ -1,7 +1,7 @@
 // Models that stand in for others: in which order, bound by what, in which bodies, and never where the request would not be what it seems.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { request } from './requests.ts'
+import { request, response } from './requests.ts'
 import { openWorld, type World } from './world.ts'
 
 const policy = (name: string, spec: string): string => `
@@ -34,7 +34,7 @@ async function send(world: World, body: object, { path = '/v1/chat/completions',
   const refusal = answer.kind === 'refuse' ? answer.refusal : null
   const changed = answer.kind === 'admit' || answer.kind === 'pass' ? answer.body : null
   const sent = refusal === null ? (changed === null ? text : Buffer.from(changed).toString()) : ''
-  return { answer, text, sent, model: refusal === null ? (JSON.parse(sent) as { model: string }).model : null, refusal }
+  return { answer, exchange, text, sent, model: refusal === null ? (JSON.parse(sent) as { model: string }).model : null, refusal }
 }
 
 describe('where the budgets have no room', () => {
@@ -63,9 +63,16 @@ describe('where the budgets have no room', () => {
     const mini = policy('mini', `{match: {models: [gpt-4o-mini]}, limits: [${limit('own', '0.0001')}]}`)
     const nano = policy('nano', `{match: {models: ['gpt-4.1*']}, limits: [${limit('other', '0.01')}]}`)
     const world = await openWorld(`${onShortfall('0.005', 'gpt-4o-mini, gpt-4.1-nano')}---${mini}---${nano}`)
-    expect((await send(world, chat())).model).toBe('gpt-4.1-nano')
+    const { model, exchange } = await send(world, chat())
+    expect(model).toBe('gpt-4.1-nano')
     expect((await world.balance('own')).reserved).toBe(0n)
     expect((await world.balance('other')).reserved).toBe((await world.balance('usd')).reserved)
+    exchange.verdictWritten()
+    exchange.responseHeaders(response())
+    const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 }
+    exchange.responseBody(Buffer.from(JSON.stringify({ model: 'gpt-4.1-nano-2025-04-14', choices: [], usage })), true)
+    await world.settled()
+    for (const name of ['usd', 'other']) expect(await world.balance(name)).toMatchObject({ reserved: 0n, spent: 8n * 100n + 3n * 400n })
   })
 
   it('one that no limit binds passes unmetered', async () => {

@@ -14,12 +14,13 @@ spec:
 const SLOTS = '{name: slots, unit: Requests, amount: "1", window: {inFlight: {}}}'
 /** Room for one call of a thousand tokens at a time. */
 const MONEY = '{name: usd, unit: USD, amount: "0.015", window: {lifetime: {}}}'
-const BODY = Buffer.from(JSON.stringify({ model: 'gpt-4o', max_tokens: 1_000, messages: [{ role: 'user', content: 'Hi' }] }))
+const body = (max_tokens: number): Buffer =>
+  Buffer.from(JSON.stringify({ model: 'gpt-4o', max_tokens, messages: [{ role: 'user', content: 'Hi' }] }))
 
-function start(world: World, authorization = 'Bearer sk-a') {
+function start(world: World, authorization = 'Bearer sk-a', tokens = 1_000) {
   const exchange = world.open()
   exchange.requestHeaders(request({ authority: 'api.openai.com', headers: { authorization } }))
-  return { exchange, answer: exchange.requestBody(BODY) }
+  return { exchange, answer: exchange.requestBody(body(tokens)) }
 }
 
 /** Ends an admitted call with a few tokens used. */
@@ -87,6 +88,22 @@ it('calls that come later stand behind those that wait, callers by turns', async
   await end(holder)
   for (const call of [0, 3, 1, 2].map(index => calls[index])) if (call !== undefined) await end(call)
   expect(order).toEqual(['a0', 'b3', 'a1', 'a2'])
+})
+
+it('a small call that would fit stands behind a large one that waits', async () => {
+  const world = await openWorld(policy(MONEY))
+  const holder = start(world)
+  await holder.answer
+  const large = start(world)
+  await new Promise(resolve => setImmediate(resolve))
+  const small = start(world, 'Bearer sk-b', 10)
+  const order: string[] = []
+  void large.answer.then(() => order.push('large'))
+  void small.answer.then(() => order.push('small'))
+  await end(holder)
+  await Promise.all([large.answer, small.answer])
+  expect(order).toEqual(['large', 'small'])
+  expect(told(small)).toBe('queued')
 })
 
 it('a call whose client leaves takes nothing, and makes way', async () => {

@@ -267,12 +267,12 @@ const POLICIES: readonly Row[] = [
   [
     'steering',
     policy(
-      '{steering: [{value: a, provider: azure, route: {name: x}, models: [{name: m, as: n}, {name: o}]}, {value: b, provider: openai, route: {name: y}}]}',
+      '{steering: [{value: a, provider: azure, route: {name: x}, models: [{name: m1, as: m2}, {name: m3}]}, {value: b, provider: openai, route: {name: r2}}]}',
     ),
   ],
   [
     'steering to the same twice',
-    policy('{steering: [{value: a, provider: p, route: {name: x}}, {value: a, provider: p, route: {name: y}}]}'),
+    policy('{steering: [{value: a, provider: p, route: {name: r1}}, {value: a, provider: p, route: {name: r2}}]}'),
     'spec.steering',
     'a',
   ],
