@@ -20,9 +20,11 @@ beforeAll(async () => {
 afterAll(() => server?.stop())
 
 const judge = (objects: readonly object[]): string =>
-  kubectl(server, ['apply', '--dry-run=server', '--server-side', '--validate=strict', '-f', '-'], {
-    input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
-  })
+  kubectl(
+    server,
+    ['apply', '--dry-run=server', '--server-side', '--validate=strict', '-f', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  )
 
 /** The pod that a Deployment would make: pod security is asked of pods alone. */
 const podsOf = (objects: readonly KubeObject[]): readonly object[] =>
@@ -72,9 +74,9 @@ describe('the API server takes what the chart renders', () => {
   })
 
   it('and not what is misspelt', () => {
-    const objects = structuredClone(render(VARIANTS['everything'] ?? {})) as { kind: string; spec: { extProc: Record<string, unknown>[] } }[]
-    const [policy] = objects.filter(({ kind }) => kind === 'EnvoyExtensionPolicy')
-    Object.assign(policy?.spec.extProc[0] ?? {}, { faiOpen: true })
+    const policies = render(VARIANTS['everything'] ?? {}).filter(({ kind }) => kind === 'EnvoyExtensionPolicy')
+    const objects = structuredClone(policies) as unknown as { spec: { extProc: Record<string, unknown>[] } }[]
+    Object.assign(objects[0]?.spec.extProc[0] ?? {}, { faiOpen: true })
     expect(() => judge(objects)).toThrow('faiOpen')
   })
 

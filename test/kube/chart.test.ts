@@ -53,9 +53,17 @@ describe('values that are refused', () => {
     ['no ledger', {}, 'exactly one of redis.url, redis.urlSecret.name and redis.dev.enabled'],
     ['two ledgers', { redis: { url: 'redis://a', dev: { enabled: true } } }, 'exactly one of redis.url'],
     ['a password in the open', { redis: { url: 'redis://user:password@a' } }, "at '/redis/url'"],
-    ['a password for nothing', { redis: { urlSecret: { name: 'a' }, passwordSecret: { name: 'b' } } }, 'redis.passwordSecret goes with redis.url'],
+    [
+      'a password for nothing',
+      { redis: { urlSecret: { name: 'a' }, passwordSecret: { name: 'b' } } },
+      'redis.passwordSecret goes with redis.url',
+    ],
     ['a CA for a Redis without TLS', { redis: { url: 'redis://a', tls: { secret: 'b' } } }, 'an address that begins with rediss'],
-    ['a client certificate from nowhere', { redis: { url: 'rediss://a', tls: { clientCertificate: true } } }, 'redis.tls.secret, which is not set'],
+    [
+      'a client certificate from nowhere',
+      { redis: { url: 'rediss://a', tls: { clientCertificate: true } } },
+      'redis.tls.secret, which is not set',
+    ],
     ['TLS without a certificate', { ...trial, tls: { enabled: true } }, 'tls.enabled needs a certificate'],
     ['a certificate from nobody', { ...trial, tls: { enabled: true, certificate: { enabled: true } } }, 'says which issuer'],
     ['a certificate for nothing', { ...trial, tls: { certificate: { enabled: true, issuerRef: { name: 'ca' } } } }, 'is for tls.enabled'],
@@ -73,7 +81,11 @@ describe('what serve and control are told', () => {
     expect(args[0]).toBe('serve')
     const given = Object.fromEntries(env.map(({ name, value }) => [name, value ?? 'redis://from-a-secret']))
     const config = parseConfig(args.slice(1), given)
-    expect(config).toMatchObject({ policies: 'kubernetes', grpcListen: expect.stringMatching(/:9002$/), httpListen: expect.stringMatching(/:9003$/) })
+    expect(config).toMatchObject({
+      policies: 'kubernetes',
+      grpcListen: expect.stringMatching(/:9002$/),
+      httpListen: expect.stringMatching(/:9003$/),
+    })
   })
 
   it('passes every value on', () => {
@@ -103,7 +115,9 @@ describe('what serve and control are told', () => {
   it('gives pods as long as they drain, and ten seconds more', () => {
     const values = { ...trial, enforcer: { drainSeconds: 120 } }
     expect(podOf(object(render(values), 'Deployment', 'purser')).terminationGracePeriodSeconds).toBe(130)
-    expect(podOf(object(render(trial), 'Deployment', 'purser')).terminationGracePeriodSeconds).toBe(Number(FLAGS['drain-seconds']?.value) + 10)
+    expect(podOf(object(render(trial), 'Deployment', 'purser')).terminationGracePeriodSeconds).toBe(
+      Number(FLAGS['drain-seconds']?.value) + 10,
+    )
   })
 
   it('tells control what the enforcers are told of the same things', () => {
@@ -137,7 +151,9 @@ describe('what is said twice is said the same', () => {
   const rulesOf = (objects: readonly KubeObject[]): ReadonlyMap<string, unknown> =>
     new Map(
       objects.flatMap(one =>
-        'rules' in one && (one.kind === 'ClusterRole' || one.kind === 'Role') ? [[`${one.kind} ${one.metadata.name}`, one.rules] as const] : [],
+        'rules' in one && (one.kind === 'ClusterRole' || one.kind === 'Role')
+          ? [[`${one.kind} ${one.metadata.name}`, one.rules] as const]
+          : [],
       ),
     )
 
@@ -153,10 +169,14 @@ describe('what is said twice is said the same', () => {
     const envoy = parse(readFileSync(join(ROOT, 'deploy/envoy/default.yaml'), 'utf8')).static_resources
     const filters = envoy.listeners[0].filter_chains[0].filters[0].typed_config.http_filters as { name: string }[]
     const [extProc] = filters.filter(({ name }) => name === 'envoy.filters.http.ext_proc')
-    const snippet = (object(render({ ...trial, attach: { snippet: true } }), 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }).data
+    const snippet = (
+      object(render({ ...trial, attach: { snippet: true } }), 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }
+    ).data
     const [ours, lastDoor] = parse(snippet['filters.yaml'] ?? '')
     expect(ours).toEqual(extProc)
-    expect(JSON.stringify(lastDoor)).toContain('{"value_matchers":[{"string_match":{"exact":"admitted"}},{"string_match":{"exact":"unmetered"}}]}')
+    expect(JSON.stringify(lastDoor)).toContain(
+      '{"value_matchers":[{"string_match":{"exact":"admitted"}},{"string_match":{"exact":"unmetered"}}]}',
+    )
     const [cluster] = envoy.clusters.filter(({ name }: { name: string }) => name === 'purser')
     const address = { socket_address: { address: 'purser.purser.svc.cluster.local', port_value: 9002 } }
     cluster.load_assignment.endpoints = [{ lb_endpoints: [{ endpoint: { address } }] }]
@@ -165,7 +185,9 @@ describe('what is said twice is said the same', () => {
 
   it('the filter, in the EnvoyFilter', () => {
     const objects = render(everything)
-    const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as { configPatches: { applyTo: string; patch: { value: object } }[] }
+    const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as {
+      configPatches: { applyTo: string; patch: { value: object } }[]
+    }
     const snippet = (object(objects, 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }).data
     const filters = structuredClone(parse(snippet['filters.yaml'] ?? ''))
     filters[0].typed_config.grpc_service.envoy_grpc.cluster_name = 'outbound|9002||purser.purser.svc.cluster.local'
@@ -175,7 +197,9 @@ describe('what is said twice is said the same', () => {
 
   it('the alerts and the dashboard, in deploy', () => {
     const objects = render(everything)
-    expect(object(objects, 'PrometheusRule', 'purser').spec).toEqual(parse(readFileSync(join(ROOT, 'deploy/prometheus/rules.yaml'), 'utf8')))
+    expect(object(objects, 'PrometheusRule', 'purser').spec).toEqual(
+      parse(readFileSync(join(ROOT, 'deploy/prometheus/rules.yaml'), 'utf8')),
+    )
     const { data } = object(objects, 'ConfigMap', 'purser-dashboard') as unknown as { data: Record<string, string> }
     expect(JSON.parse(data['purser.json'] ?? '')).toEqual(JSON.parse(readFileSync(join(ROOT, 'deploy/grafana/purser.json'), 'utf8')))
   })
@@ -195,11 +219,14 @@ describe('what is said twice is said the same', () => {
 
 describe('metrics', () => {
   it('are those that a replica has, in every alert and every panel', () => {
-    const source = readFileSync(join(ROOT, 'src/telemetry/metrics.ts'), 'utf8') + readFileSync(join(ROOT, 'src/telemetry/budget-gauges.ts'), 'utf8')
+    const source =
+      readFileSync(join(ROOT, 'src/telemetry/metrics.ts'), 'utf8') + readFileSync(join(ROOT, 'src/telemetry/budget-gauges.ts'), 'utf8')
     const known = [...source.matchAll(/name: '((?:purser|gen_ai)_[a-z_]+)'/g)].map(([, name]) => name)
     known.push(...['limit', 'spent', 'reserved', 'suspense'].map(part => `purser_budget_${part}`), 'purser_process_resident_memory_bytes')
     const files = ['deploy/prometheus/rules.yaml', 'deploy/grafana/purser.json'].map(file => readFileSync(join(ROOT, file), 'utf8'))
-    const used = files.flatMap(text => [...text.matchAll(/\b(?:purser|gen_ai_client)_[a-z_]+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, '')))
+    const used = files.flatMap(text =>
+      [...text.matchAll(/\b(?:purser|gen_ai_client)_[a-z_]+/g)].map(([name]) => name.replace(/_(bucket|sum|count)$/, '')),
+    )
     expect(used.length).toBeGreaterThan(30)
     for (const name of new Set(used)) expect(known, name).toContain(name)
   })

@@ -20,10 +20,16 @@ export interface Run {
   readonly stderr: string
 }
 
-/** Runs Helm, as whoever the kubeconfig names; what it writes beside the cluster goes to `folder`. */
-export function helm(args: readonly string[], { kubeconfig = '/dev/null', input = '', folder = '/nonexistent' } = {}): Run {
+interface Setting {
+  /** Whom it acts as, and where. */
+  readonly kubeconfig?: string
+  readonly input?: string
+}
+
+/** Runs Helm; it writes nothing outside the cluster. */
+export function helm(args: readonly string[], { kubeconfig = '/dev/null', input = '' }: Setting = {}): Run {
   const [binary = ''] = kubeTools('helm')
-  const env = { PATH: '/usr/bin:/bin', HOME: folder, KUBECONFIG: kubeconfig, HELM_CACHE_HOME: folder }
+  const env = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', KUBECONFIG: kubeconfig }
   const { status, stdout, stderr } = spawnSync(binary, args, { encoding: 'utf8', env, input, maxBuffer: 64 * 1024 * 1024 })
   return { status, stdout, stderr }
 }
@@ -82,7 +88,13 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       extraEnv: [{ name: 'NODE_OPTIONS', value: '--max-old-space-size=900' }],
       topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }],
     },
-    controller: { listenHost: '[::]', podLabels: { a: 'b' }, podAnnotations: { c: 'd' }, extraArgs: [], tolerations: [{ operator: 'Exists' }] },
+    controller: {
+      listenHost: '[::]',
+      podLabels: { a: 'b' },
+      podAnnotations: { c: 'd' },
+      extraArgs: [],
+      tolerations: [{ operator: 'Exists' }],
+    },
     tls: { enabled: true, certificate: { enabled: true, issuerRef: { kind: 'ClusterIssuer', name: 'ca' } }, clientCaSecret: 'clients' },
     serviceAccount: { annotations: { e: 'f' } },
     networkPolicy: {
@@ -93,7 +105,12 @@ export const VARIANTS: Readonly<Record<string, object>> = {
     metrics: { serviceMonitor: { enabled: true, labels: { g: 'h' } }, prometheusRule: { enabled: true }, dashboard: { enabled: true } },
     attach: {
       snippet: true,
-      envoyGateway: { targets: [{ namespace: 'infra', name: 'ai' }, { namespace: 'search', name: 'llm', kind: 'HTTPRoute' }] },
+      envoyGateway: {
+        targets: [
+          { namespace: 'infra', name: 'ai' },
+          { namespace: 'search', name: 'llm', kind: 'HTTPRoute' },
+        ],
+      },
       istio: {
         gateways: [{ namespace: 'istio-ingress', selector: { istio: 'ingressgateway' }, budgetNamespace: 'search' }],
         extAuthzGateways: [{ namespace: 'infra', selector: { istio: 'ingressgateway' } }],
