@@ -1,5 +1,5 @@
 // The chart before it meets a cluster: what it refuses, what it renders, and that what it says twice is said the same.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,6 +25,9 @@ interface Container {
   readonly env: readonly { readonly name: string; readonly value?: string }[]
   readonly securityContext: object
   readonly volumeMounts?: readonly { readonly mountPath: string; readonly readOnly: boolean }[]
+}
+interface EnvoyFilterSpec {
+  readonly configPatches: readonly { readonly applyTo: string; readonly patch: { readonly value: object } }[]
 }
 interface PodSpec {
   readonly containers: readonly Container[]
@@ -185,9 +188,7 @@ describe('what is said twice is said the same', () => {
 
   it('the filter, in the EnvoyFilter', () => {
     const objects = render(everything)
-    const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as {
-      configPatches: { applyTo: string; patch: { value: object } }[]
-    }
+    const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as EnvoyFilterSpec
     const snippet = (object(objects, 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }).data
     const filters = structuredClone(parse(snippet['filters.yaml'] ?? ''))
     filters[0].typed_config.grpc_service.envoy_grpc.cluster_name = 'outbound|9002||purser.purser.svc.cluster.local'
@@ -229,6 +230,46 @@ describe('metrics', () => {
     )
     expect(used.length).toBeGreaterThan(30)
     for (const name of new Set(used)) expect(known, name).toContain(name)
+  })
+})
+
+describe('the programs that it is for take it', () => {
+  it('promtool: the alerts', () => {
+    const promtool = execFileSync(join(ROOT, 'scripts/debian-tools'), ['promtool'], { encoding: 'utf8' }).trim()
+    const { status, stdout, stderr } = spawnSync(promtool, ['check', 'rules', join(ROOT, 'deploy/prometheus/rules.yaml')], {
+      encoding: 'utf8',
+    })
+    expect(status, stderr).toBe(0)
+    expect(stdout).toMatch(/SUCCESS: \d\d rules found/)
+  })
+
+  it.each([
+    ['the snippet', 'purser'],
+    ['the EnvoyFilter', 'outbound|9002||purser.purser.svc.cluster.local'],
+  ])('envoy: %s', (what, clusterName) => {
+    const objects = render({ ...everything, tls: { enabled: false } })
+    const { data } = object(objects, 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }
+    const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as EnvoyFilterSpec
+    const ofFilter = configPatches.filter(({ applyTo }) => applyTo === 'HTTP_FILTER').map(({ patch }) => patch.value)
+    const bootstrap = parse(readFileSync(join(ROOT, 'deploy/envoy/default.yaml'), 'utf8'))
+    const { listeners, clusters } = bootstrap.static_resources
+    const manager = listeners[0].filter_chains[0].filters[0].typed_config
+    const filters = what === 'the snippet' ? parse(data['filters.yaml'] ?? '') : ofFilter
+    manager.http_filters = [...filters, manager.http_filters.at(-1)]
+    if (what === 'the EnvoyFilter') {
+      const [connection, host] = configPatches.filter(({ applyTo }) => applyTo !== 'HTTP_FILTER').map(({ patch }) => patch.value)
+      Object.assign(manager, (connection as { typed_config: object }).typed_config)
+      Object.assign(manager.route_config.virtual_hosts[0], host)
+    }
+    const cluster = parse(data['cluster.yaml'] ?? '')
+    bootstrap.static_resources.clusters = [...clusters.slice(1), { ...cluster, name: clusterName }]
+    const file = join(folder, 'envoy.json')
+    writeFileSync(file, JSON.stringify(bootstrap))
+    const envoy = execFileSync(join(ROOT, 'scripts/envoy'), { encoding: 'utf8' }).trim()
+    const { status, stderr, stdout } = spawnSync(envoy, ['--mode', 'validate', '--config-path', file, '--log-level', 'error'], {
+      encoding: 'utf8',
+    })
+    expect(status, stderr + stdout).toBe(0)
   })
 })
 

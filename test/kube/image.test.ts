@@ -16,8 +16,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { freePort, startChild } from '../e2e/child.ts'
+import { RedisServer } from '../redis/server.ts'
 import { CHART, ROOT } from './chart.ts'
 
 const NODE = '/nodejs/bin/node'
@@ -96,11 +97,17 @@ function addNpm(into: string): void {
   copyFileSync(CAS, join(into, CAS))
 }
 
-/** Started in a user namespace as that user, with a root that nobody can write to. */
-const started = (command: readonly string[]): readonly string[] => {
+/** Arguments of `unshare` that start a program of the image as its user, its root read-only, and `mounted` at /tmp, read-only too. */
+function started(mounted: string, command: readonly string[]): readonly string[] {
   const [user = '', group = ''] = config.User.split(':')
-  const script = `mount --rbind ${root} ${root} && mount -o remount,bind,ro ${root} && mount --rbind /proc ${root}/proc && mount --rbind /dev ${root}/dev && cd ${root} && exec chroot . "$@"`
-  return ['--user', `--map-user=${user}`, `--map-group=${group}`, '--keep-caps', '--mount', 'sh', '-c', script, 'sh', ...command]
+  const script = [
+    `mount --rbind ${root} ${root} && mount -o remount,bind,ro ${root}`,
+    `mount --bind ${mounted} ${root}/tmp && mount -o remount,bind,ro ${root}/tmp`,
+    `mount --rbind /proc ${root}/proc && mount --rbind /dev ${root}/dev`,
+    // Of a second namespace, so that it keeps no capability of the first.
+    `exec unshare --user --map-user=${user} --map-group=${group} --root=${root} --wd=${config.WorkingDir} "$@"`,
+  ]
+  return ['--map-root-user', '--mount', 'sh', '-c', script.join(' && '), 'sh', ...command]
 }
 
 describe('the image', () => {
@@ -128,33 +135,46 @@ describe('the image', () => {
     expect(writable).toEqual([])
   })
 
-  it('checks policies', () => {
-    const run = spawnSync('unshare', started([...config.Entrypoint, 'check', '/dev/stdin']), {
-      encoding: 'utf8',
-      input: readFileSync(join(CHART, 'files/policy.yaml'), 'utf8'),
-    })
-    expect(run.stderr + run.stdout).toBe('')
-    expect(run.status).toBe(0)
+  it('is started as its user, and can write nowhere', () => {
+    const script = `const { readFileSync, writeFileSync } = require('node:fs')
+      const code = file => { try { writeFileSync(file, ''); return 'written' } catch (fault) { return fault.code } }
+      const capabilities = /CapEff:\\s*(\\w+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]
+      console.log(process.getuid(), process.getgid(), Number('0x' + capabilities), code('/app/x'), code('/tmp/x'), code('/x'))`
+    const env = { PATH: '/bin:/usr/bin:/sbin' }
+    const { stdout, stderr } = spawnSync('unshare', started(join(CHART, 'files'), [NODE, '-e', script]), { encoding: 'utf8', env })
+    expect(stdout + stderr).toBe('65532 65532 0 EROFS EROFS EROFS\n')
   })
 
-  it('serves from a read-only root', async () => {
+  it('checks policies', () => {
+    const check = (file: string) =>
+      spawnSync('unshare', started(join(CHART, 'files'), [...config.Entrypoint, 'check', file]), {
+        encoding: 'utf8',
+        env: { PATH: '/bin:/usr/bin:/sbin' },
+      })
+    expect(check('/tmp/policy.yaml')).toMatchObject({ status: 0, stdout: '1 object is valid\n' })
+    expect(check('/tmp/rules.yaml')).toMatchObject({ status: 1 })
+  })
+
+  it('serves from Kubernetes and Redis, with a root that it cannot write to', async () => {
+    const mounted = join(folder, 'mounted')
+    mkdirSync(mounted)
+    const kubeconfig = JSON.parse(readFileSync(inject('kube').kubeconfig, 'utf8'))
+    const [{ cluster }] = kubeconfig.clusters
+    cluster['certificate-authority-data'] = readFileSync(cluster['certificate-authority']).toString('base64')
+    delete cluster['certificate-authority']
+    writeFileSync(join(mounted, 'kubeconfig'), JSON.stringify(kubeconfig))
+    const redis = await RedisServer.start()
+    onTestFinished(() => redis.stop())
     const [grpc, http] = [await freePort(), await freePort()]
-    const policies = '/app/charts/purser/crds'
-    const args = [
-      'serve',
-      '--ledger=memory:',
-      `--policies=${policies}`,
-      `--grpc-listen=127.0.0.1:${grpc}`,
-      `--http-listen=127.0.0.1:${http}`,
-    ]
-    const child = startChild('image', 'unshare', started([...config.Entrypoint, ...args]))
+    const args = ['serve', '--policies=kubernetes', `--grpc-listen=127.0.0.1:${grpc}`, `--http-listen=127.0.0.1:${http}`]
+    const env = { KUBECONFIG: '/tmp/kubeconfig', PURSER_LEDGER: redis.url, NODE_EXTRA_CA_CERTS: '' }
+    const child = startChild('image', 'unshare', started(mounted, [...config.Entrypoint, ...args]), env)
     onTestFinished(async () => {
       await child.end('SIGKILL')
     })
     await child.line(line => line.includes('"msg":"ready"'), 60_000)
-    const test = join(CHART, 'files/test.mjs')
-    const env = { HTTP_URL: `http://127.0.0.1:${http}`, GRPC_URL: `http://127.0.0.1:${grpc}`, PATH: '/bin:/usr/bin' }
-    expect(spawnSync(process.execPath, [test], { encoding: 'utf8', env })).toMatchObject({ status: 0 })
+    const asked = { HTTP_URL: `http://127.0.0.1:${http}`, GRPC_URL: `http://127.0.0.1:${grpc}` }
+    expect(spawnSync(process.execPath, [join(CHART, 'files/test.mjs')], { encoding: 'utf8', env: asked })).toMatchObject({ status: 0 })
     expect(await child.end('SIGTERM')).toBe(0)
   })
 })
