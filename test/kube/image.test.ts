@@ -1,5 +1,5 @@
 // The image of deploy/Dockerfile, built by buildah on bases that are made of this machine's own files, and started from its root folder as
-// the user that it names, read-only. What the true bases would add is not seen here.
+// the user that it names, read-only. What the true bases would add is not seen here. Building takes root: user ids other than one's own.
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
