@@ -191,6 +191,7 @@ describe('what is said twice is said the same', () => {
     const { configPatches } = object(objects, 'EnvoyFilter', 'purser').spec as EnvoyFilterSpec
     const snippet = (object(objects, 'ConfigMap', 'purser-envoy') as unknown as { data: Record<string, string> }).data
     const filters = structuredClone(parse(snippet['filters.yaml'] ?? ''))
+    for (const filter of filters) filter.name += '/purser'
     filters[0].typed_config.grpc_service.envoy_grpc.cluster_name = 'outbound|9002||purser.purser.svc.cluster.local'
     filters[0].typed_config.grpc_service.initial_metadata = [{ key: 'x-purser-namespace', value: 'search' }]
     expect(configPatches.filter(({ applyTo }) => applyTo === 'HTTP_FILTER').map(({ patch }) => patch.value)).toEqual(filters)

@@ -1,6 +1,6 @@
-{{/* Of a dict (cluster messageTimeout namespace): the ext_proc filter, the same as in deploy/envoy/default.yaml but for what is in the dict. */}}
+{{/* Of a dict (suffix cluster messageTimeout namespace): the ext_proc filter, the same as in deploy/envoy/default.yaml but for these. */}}
 {{- define "purser.extProc" -}}
-name: envoy.filters.http.ext_proc
+name: envoy.filters.http.ext_proc{{ .suffix }}
 typed_config:
   "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
   stat_prefix: purser
@@ -38,9 +38,9 @@ typed_config:
     receiving_namespaces: { untyped: [purser] }
 {{- end }}
 
-{{/* The last door: a request that Purser has not let through goes no further. */}}
+{{/* Of a dict (suffix), the last door: a request that Purser has not let through goes no further. */}}
 {{- define "purser.lastDoor" -}}
-name: envoy.filters.http.rbac
+name: envoy.filters.http.rbac{{ .suffix }}
 typed_config:
   "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
   rules:
