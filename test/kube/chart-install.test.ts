@@ -275,6 +275,10 @@ describe('people', () => {
     for (const kind of NAMESPACED) {
       await expect.poll(async () => (await viewer.get(`${API}/namespaces/search/${kind}`)).status, { timeout: 20_000 }).toBe(200)
     }
+    expect((await viewer.get(`${API}/clusterbudgetpolicies`)).status, 'a namespace is not the cluster').toBe(403)
+    kubectl(server, ['create', 'clusterrolebinding', 'auditor', '--clusterrole=view', '--serviceaccount=search:auditor'])
+    const auditor = await as('search', 'auditor')
+    for (const kind of KINDS) expect((await auditor.get(`${API}/${kind}`)).status, kind).toBe(200)
     expect((await viewer.patch(`${API}/namespaces/search/budgetpolicies/team`, looser)).status).toBe(403)
   })
 

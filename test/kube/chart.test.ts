@@ -235,15 +235,6 @@ describe('metrics', () => {
 })
 
 describe('the programs that it is for take it', () => {
-  it('promtool: the alerts', () => {
-    const promtool = execFileSync(join(ROOT, 'scripts/debian-tools'), ['promtool'], { encoding: 'utf8' }).trim()
-    const { status, stdout, stderr } = spawnSync(promtool, ['check', 'rules', join(ROOT, 'deploy/prometheus/rules.yaml')], {
-      encoding: 'utf8',
-    })
-    expect(status, stderr).toBe(0)
-    expect(stdout).toMatch(/SUCCESS: \d\d rules found/)
-  })
-
   it.each([
     ['the snippet', 'purser'],
     ['the EnvoyFilter', 'outbound|9002||purser.purser.svc.cluster.local'],
