@@ -84,6 +84,7 @@ interface Access {
   readonly resource: string
   readonly subresource?: string
   readonly namespace?: string
+  readonly name?: string
 }
 
 /** Whether the API server would let this account do that. */
@@ -201,13 +202,15 @@ describe('the account of the controllers', () => {
       expect(await may(controller, { verb: 'patch', group: 'purser.dev', resource, subresource: 'status' })).toBe(true)
       for (const verb of WRITES) expect(await may(controller, { verb, group: 'purser.dev', resource }), `${verb} ${resource}`).toBe(false)
     }
-    const leases = { group: 'coordination.k8s.io', resource: 'leases' }
+    const lease = { group: 'coordination.k8s.io', resource: 'leases', name: 'purser-controller' }
     for (const verb of ['get', 'create', 'update']) {
-      expect(await may(controller, { verb, ...leases, namespace: 'purser' })).toBe(true)
-      expect(await may(controller, { verb, ...leases, namespace: 'kube-system' })).toBe(false)
+      expect(await may(controller, { verb, ...lease, namespace: 'purser' }), verb).toBe(true)
+      expect(await may(controller, { verb, ...lease, namespace: 'kube-system' }), verb).toBe(false)
     }
-    for (const verb of ['create', 'patch'])
-      expect(await may(controller, { verb, group: 'events.k8s.io', resource: 'events', namespace: 'search' })).toBe(true)
+    expect(await may(controller, { verb: 'update', ...lease, namespace: 'purser', name: 'another' })).toBe(false)
+    const events = { group: 'events.k8s.io', resource: 'events', namespace: 'search' }
+    expect(await may(controller, { verb: 'create', ...events })).toBe(true)
+    expect(await may(controller, { verb: 'list', ...events })).toBe(false)
   })
 
   it('patches a status, not a limit, and reads no Secret', async () => {
