@@ -50,6 +50,11 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     value: 'sqlite:./purser.db',
     help: 'sqlite:FILE, memory:, redis://HOST, redis+sentinel://HOST,HOST/PRIMARY, redis+cluster://HOST,HOST; rediss for TLS',
   },
+  'ledger-password': {
+    type: 'string',
+    value: '',
+    help: 'password of Redis, as it is, for an address without one; best given by its variable',
+  },
   'ledger-name': { type: 'string', value: 'default', help: 'name of this installation inside a shared Redis' },
   'ledger-stream-max': { type: 'string', value: '200000', help: 'entries kept in the ledger stream of Redis; SQLite keeps 35 days' },
   'ledger-guarded': { type: 'string', value: '0', help: 'replicas of Redis that must have a reservation before a call leaves' },
@@ -74,7 +79,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
 
 /** Of `serve`, those that say where the ledger is: the commands beside it have the same. */
 export const LEDGER_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
-  Object.entries(FLAGS).filter(([name]) => ['ledger', 'ledger-name', 'ledger-tls-ca', 'ledger-tls-cert', 'ledger-tls-key'].includes(name)),
+  Object.entries(FLAGS).filter(([name]) => /^ledger(-password|-name|-tls-.*)?$/.test(name)),
 )
 
 /** What a command beside `serve` was asked. */
@@ -178,10 +183,20 @@ function ledgerAddress(text: string): string {
   throw new ConfigError(`--ledger: what is given is not a ledger; allowed: ${allowed}`)
 }
 
+/** A secret is kept as it is, an address holds it percent-encoded: whoever has both need not know how to make one of them. */
+function withPassword(ledger: string, password: string): string {
+  if (password === '') return ledger
+  const [, scheme, login = '', rest] = /^(rediss?(?:\+[a-z]+)?:\/\/)(?:([^:@/]*)@)?([^@]*)$/.exec(ledger) ?? []
+  if (scheme === undefined || rest === undefined) {
+    throw new ConfigError('--ledger-password: only for a --ledger in Redis whose address has no password')
+  }
+  return `${scheme}${login}:${encodeURIComponent(password)}@${rest}`
+}
+
 function ledgerPlace(text: (name: string) => string): LedgerPlace {
   const optional = (name: string): string | null => text(name) || null
   const place = {
-    ledger: ledgerAddress(text('ledger')),
+    ledger: withPassword(ledgerAddress(text('ledger')), text('ledger-password')),
     ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
     ledgerTlsCa: optional('ledger-tls-ca'),
     ledgerTlsCert: optional('ledger-tls-cert'),
