@@ -34,7 +34,6 @@ export const HEADER_PLACES: readonly string[] = ['spec.limits[].partitionBy[].he
 const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
   'spec.limits[].fairShare': unsupported(true, 'false'),
-  'spec.limits[].warnAtPercent': absent,
   'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
   'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
 }

@@ -167,7 +167,6 @@ describe('selectors', () => {
 describe('what this version does not enforce', () => {
   it.each([
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
-    [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
     ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
     ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
@@ -190,7 +189,7 @@ describe('what this version does not enforce', () => {
   })
   it('is accepted at the value that is enforced', async () => {
     const spec = {
-      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
+      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [80] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
       permissions: { onForbiddenModel: 'Deny' },
       reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: false, onExpiry: 'Estimate', onServerTools: 'Clamp' },
