@@ -103,7 +103,7 @@ function routesTargeted({ metadata, spec }: RawObject): readonly string[] {
 }
 
 /** It has the label of the chart, or an external processor that is called after Purser. */
-function sendsToPurser({ metadata: { labels }, spec }: RawObject): boolean {
+export function sendsToPurser({ metadata: { labels }, spec }: RawObject): boolean {
   if (labels?.['app.kubernetes.io/name'] === 'purser') return true
   const { extProc } = (spec ?? {}) as { extProc?: readonly { readonly backendRefs?: readonly { readonly name?: unknown }[] }[] }
   return (extProc ?? []).some(({ backendRefs }) =>

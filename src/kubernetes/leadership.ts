@@ -80,8 +80,9 @@ export class Leadership {
         told.away(outcome.why)
       }
       this.#tell()
-      // Candidates spread, so that they do not come for a free lease together; a leader keeps its beat.
-      await this.#pause(this.isLeading ? LEASE_RETRY_MS : LEASE_RETRY_MS * (1 + random.fraction() * 0.2))
+      // Candidates spread, so that they do not come for a free lease together; a leader keeps its beat, however slow the server is.
+      const tookMs = clock.monotonicMs() - begunMs
+      await this.#pause(this.isLeading ? Math.max(0, LEASE_RETRY_MS - tookMs) : LEASE_RETRY_MS * (1 + random.fraction() * 0.2))
     }
   }
 

@@ -103,7 +103,10 @@ export class WorkQueue {
       telemetry.queueRetried()
       this.addAfter(name, backoff.nextMs(outcome.retryAfterMs))
     }
-    if (this.#again.delete(name)) this.add(name)
+    if (this.#again.delete(name)) {
+      this.#callOff(name)
+      this.#waiting.set(name, this.#options.clock.monotonicMs())
+    }
     this.#pump()
     if (this.#active.size > 0) return
     for (const resolve of this.#whenIdle) resolve()

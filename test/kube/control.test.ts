@@ -174,3 +174,190 @@ describe('the status of a policy', () => {
     expect(control.child.lines.filter(line => line.includes('"level":"warn"') && !line.includes('EnvoyExtensionPolicies'))).toEqual([])
   })
 })
+
+describe('objects that are not as they should be', () => {
+  it('are told what check would say, and stop no other', async () => {
+    await create('BudgetPolicy', 'bad', { limits: [limit('10', { fairShare: true })] })
+    await create('BudgetPolicy', 'turned', { limits: [limit('10')] })
+    await create('BudgetPolicy', 'good', { limits: [limit('10')] })
+    const control = await started()
+    const bad = await becomes('BudgetPolicy', 'bad', {
+      Accepted: 'False Invalid',
+      ResolvedRefs: 'True ResolvedRefs',
+      Programmed: 'False Invalid',
+    })
+    const sentence = 'spec.limits[0].fairShare: true is not supported yet; allowed: false'
+    expect(messageOfCondition(bad, 'Accepted')).toBe(`${sentence}; nothing of it is in force`)
+    await becomes('BudgetPolicy', 'good', WITHIN)
+    await becomes('BudgetPolicy', 'turned', WITHIN)
+    await edit('BudgetPolicy', 'turned', { limits: [limit('20', { fairShare: true })] })
+    const turned = await becomes('BudgetPolicy', 'turned', { ...WITHIN, Accepted: 'False Invalid', Programmed: 'False LastGoodState' })
+    expect(messageOfCondition(turned, 'Accepted')).toBe(`${sentence}; generation 1, the last that was accepted, stays in force`)
+    expect(messageOfCondition(turned, 'Programmed')).toBe('generation 1 is in force')
+    expect(turned.status).toMatchObject({ observedGeneration: 2, limits: [{ amount: '10' }] })
+    await edit('BudgetPolicy', 'turned', { limits: [limit('20')] })
+    await becomes('BudgetPolicy', 'turned', WITHIN)
+    await ended(control)
+  })
+
+  it('of every kind say so', async () => {
+    const [hash, other] = ['a', 'b'].map(digit => `sha256:${digit.repeat(64)}`)
+    await create('AccessKey', 'older', { keyHashes: [hash], limits: [limit('5')] })
+    const control = await started()
+    await becomes('AccessKey', 'older', { Accepted: 'True Accepted', Programmed: 'True Programmed', Exhausted: 'False WithinBudget' })
+    await create('AccessKey', 'thief', { keyHashes: [other, hash] })
+    const thief = await becomes('AccessKey', 'thief', { Accepted: 'False Conflicted', Programmed: 'True Programmed' })
+    expect(messageOfCondition(thief, 'Accepted')).toContain('spec.keyHashes[1]: is held by the older AccessKey control/older')
+    await admin.delete(pathOf('AccessKey', 'older'))
+    await becomes('AccessKey', 'thief', { Accepted: 'True Accepted', Programmed: 'True Programmed' })
+    await create('AccessKey', 'off', { keyHashes: [`sha256:${'c'.repeat(64)}`], disabled: true })
+    await becomes('AccessKey', 'off', { Accepted: 'False Disabled', Programmed: 'True Programmed' })
+    await create('AccessKey', 'old', { keyHashes: [`sha256:${'d'.repeat(64)}`], expiresAt: '2026-01-01T00:00:00Z' })
+    await becomes('AccessKey', 'old', { Accepted: 'False Expired', Programmed: 'True Programmed' })
+    await create('ClusterBudgetPolicy', 'nowhere', { namespaceSelector: { matchLabels: { no: 'such' } }, limits: [limit('5')] })
+    const nowhere = await becomes('ClusterBudgetPolicy', 'nowhere', { ...WITHIN, ResolvedRefs: 'False NotFound' })
+    expect(messageOfCondition(nowhere, 'ResolvedRefs')).toContain('spec.namespaceSelector: no known namespace has these labels')
+    await edit('ClusterBudgetPolicy', 'nowhere', { namespaceSelector: { matchLabels: { no: null, ai: 'yes' } } })
+    await becomes('ClusterBudgetPolicy', 'nowhere', WITHIN)
+    await create('ModelPriceList', 'list', {
+      priority: 1,
+      models: [{ names: ['m'], provider: 'openai', perMillionTokens: { input: '1', output: '1' } }],
+    })
+    await becomes('ModelPriceList', 'list', { Accepted: 'True Accepted', Programmed: 'True Programmed' })
+    expect(kubectl(kube, ['get', 'purser', '-A'])).toMatch(/budget|key/i)
+    await ended(control)
+  })
+
+  it('name models without a price, in their status and in one Event', async () => {
+    const control = await started()
+    await create('BudgetPolicy', 'unpriced', { limits: [limit('10')], permissions: { models: { allow: ['gpt-4o', 'house-7b', 'gpt-*'] } } })
+    const unpriced = await becomes('BudgetPolicy', 'unpriced', WITHIN)
+    expect(messageOfCondition(unpriced, 'Accepted')).toMatch(/^the model house-7b has no price/)
+    expect(await eventsOf('unpriced')).toMatchObject([{ reason: 'MissingPrice', note: expect.stringMatching(/house-7b/) }])
+    await create('ModelPriceList', 'house', {
+      priority: 1,
+      models: [{ names: ['house-7b'], provider: 'house', perMillionTokens: { input: '1', output: '1' } }],
+    })
+    await vi.waitFor(async () => expect(messageOfCondition(await read('BudgetPolicy', 'unpriced'), 'Accepted')).toBe(''), {
+      timeout: 40_000,
+      interval: 200,
+    })
+    await ended(control)
+  })
+})
+
+describe('a partitioned limit', () => {
+  it('is told by its number of partitions, never by their names', async () => {
+    const user = budgetOf('users', { limit: 'user', unit: 'Requests' })
+    const spec = { name: 'user', unit: 'Requests', amount: '3', window: { calendar: 'Month' }, partitionBy: [{ jwtClaim: 'sub' }] }
+    await create('BudgetPolicy', 'users', { limits: [spec] })
+    await spend(ledger, { ...user, partition: ['alice@example'] }, '3', '3', '3')
+    await spend(ledger, { ...user, partition: ['bob@example'] }, '3', '1', '1')
+    await spend(ledger, { ...user, partition: ['carol@example'] }, '3', '1', null)
+    const control = await started()
+    const served = await limitBecomes('users', { state: 'Warning', spent: '4', reserved: '1', partitions: 3, exhaustedPartitions: 1 })
+    expect(conditionsOf(served)).toMatchObject({ Exhausted: 'False PartitionsExhausted' })
+    expect(served.status?.summary).toEqual({ limit: 'user', spent: '1 of 3 partitions used up', resetTime: expect.any(String) })
+    expect(await eventsOf('users')).toMatchObject([{ reason: 'BudgetExhausted', note: expect.stringMatching(/at least one partition/) }])
+    expect(JSON.stringify([served, await eventsOf('users')])).not.toMatch(/alice|bob|carol/)
+    await ended(control)
+  })
+})
+
+describe('the controller', () => {
+  const throughRecorder = async (name: string): Promise<{ recorder: Recorder; kubeconfig: string }> => {
+    const recorder = await Recorder.start(kube)
+    onTestFinished(() => recorder.stop())
+    const file = join(folder, name)
+    return { recorder, kubeconfig: await accountKubeconfig(admin, 'purser-controller', { url: recorder.url, caFile: null, file }) }
+  }
+  const reconciled = async (control: Control): Promise<number> =>
+    Number(/^controller_runtime_reconcile_total\{.*success.*\} (\d+)$/m.exec(await control.metrics())?.[1] ?? 0)
+
+  it('writes nothing where nothing changed, also when everything is judged anew', { timeout: 120_000 }, async () => {
+    await create('BudgetPolicy', 'still', { limits: [limit('10', { warnAtPercent: [10] })] })
+    await create('BudgetPolicy', 'wrong', { limits: [limit('10', { fairShare: true })] })
+    await spend(ledger, budgetOf('still'), '10', '2', '2')
+    const { recorder, kubeconfig } = await throughRecorder('still')
+    const control = await started(kubeconfig)
+    const before = [
+      await becomes('BudgetPolicy', 'still', WITHIN),
+      await becomes('BudgetPolicy', 'wrong', { Accepted: 'False Invalid', ResolvedRefs: 'True ResolvedRefs', Programmed: 'False Invalid' }),
+    ]
+    const [writes, count] = [recorder.writes.length, await reconciled(control)]
+    await vi.waitFor(async () => expect(await reconciled(control)).toBeGreaterThanOrEqual(count + 2), { timeout: 50_000, interval: 200 })
+    expect(recorder.writes.slice(writes)).toEqual([])
+    const after = [await read('BudgetPolicy', 'still'), await read('BudgetPolicy', 'wrong')]
+    expect(after.map(one => one.metadata.resourceVersion)).toEqual(before.map(one => one.metadata.resourceVersion))
+    const again = await started()
+    await ended(control)
+    await vi.waitFor(async () => expect(await again.leads()).toBe(true), { timeout: 20_000, interval: 100 })
+    await vi.waitFor(async () => expect(await reconciled(again)).toBeGreaterThanOrEqual(2), { timeout: 20_000, interval: 100 })
+    expect((await read('BudgetPolicy', 'still')).metadata.resourceVersion).toBe(before[0]?.metadata.resourceVersion)
+    expect(await reasonsOf('still')).toEqual(['BudgetThresholdCrossed'])
+    await ended(again)
+  })
+
+  it('leaves a killed leader its lease, and takes over then', async () => {
+    await create('BudgetPolicy', 'heir', { limits: [limit('10')] })
+    const first = await started()
+    await becomes('BudgetPolicy', 'heir', WITHIN)
+    const { recorder, kubeconfig } = await throughRecorder('heir')
+    const second = await started(kubeconfig)
+    await vi.waitFor(() => expect(recorder.asked.filter(({ path }) => path.includes('/leases/')).length).toBeGreaterThan(1), {
+      timeout: 20_000,
+    })
+    expect([await first.leads(), await second.leads(), recorder.writes]).toEqual([true, false, []])
+    await first.child.end('SIGKILL')
+    await spend(ledger, budgetOf('heir'), '10', '10', '10')
+    await becomes('BudgetPolicy', 'heir', { ...WITHIN, Exhausted: 'True BudgetExhausted' })
+    expect(await second.leads()).toBe(true)
+    expect((await fetch(`http://127.0.0.1:${second.httpPort}/readyz`)).status).toBe(200)
+    await ended(second)
+  })
+
+  it('that slept through the loss of its lease never writes again', { timeout: 120_000 }, async () => {
+    await create('BudgetPolicy', 'sleep', { limits: [limit('10')] })
+    const { recorder, kubeconfig } = await throughRecorder('sleep')
+    const sleeper = await started(kubeconfig)
+    await becomes('BudgetPolicy', 'sleep', WITHIN)
+    expect(recorder.writes.length).toBeGreaterThan(0)
+    const other = await started()
+    process.kill(sleeper.child.pid, 'SIGSTOP')
+    await vi.waitFor(async () => expect(await other.leads()).toBe(true), { timeout: 30_000, interval: 100 })
+    await spend(ledger, budgetOf('sleep'), '10', '10', '10')
+    await becomes('BudgetPolicy', 'sleep', { ...WITHIN, Exhausted: 'True BudgetExhausted' })
+    // What it will find when it wakes: objects that changed, and so much to write.
+    await edit('BudgetPolicy', 'sleep', { limits: [limit('50')] })
+    await becomes('BudgetPolicy', 'sleep', WITHIN)
+    const { length: asked } = recorder.asked
+    const { length: written } = recorder.writes
+    process.kill(sleeper.child.pid, 'SIGCONT')
+    const looks = () => recorder.asked.slice(asked).filter(({ method, path }) => method === 'GET' && path.includes('/leases/')).length
+    await vi.waitFor(() => expect(looks()).toBeGreaterThan(1), { timeout: 20_000 })
+    await edit('BudgetPolicy', 'sleep', { limits: [limit('60')] })
+    await vi.waitFor(async () => expect((await read('BudgetPolicy', 'sleep')).status?.observedGeneration).toBe(3), { timeout: 20_000 })
+    const seen = looks()
+    await vi.waitFor(() => expect(looks()).toBeGreaterThan(seen), { timeout: 20_000 })
+    expect(recorder.writes.slice(written)).toEqual([])
+    expect(await sleeper.leads()).toBe(false)
+    // Leadership that is given up is taken at once.
+    await ended(other)
+    await vi.waitFor(async () => expect(await sleeper.leads()).toBe(true), { timeout: 10_000, interval: 100 })
+    await ended(sleeper)
+  })
+
+  it('may read no Secret, write no object, and touch no other Lease', () => {
+    const can = (...words: string[]): string => {
+      try {
+        return kubectl(kube, ['auth', 'can-i', ...words, '--as', 'system:serviceaccount:purser:purser-controller'])
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(can('get', 'secrets', '-A')).toMatch(/no/)
+    expect(can('patch', 'budgetpolicies.purser.dev', '-A')).toMatch(/no/)
+    expect(can('update', 'leases/other', '-n', 'purser')).toMatch(/no/)
+    expect(can('update', 'leases/purser-controller', '-n', 'purser')).toMatch(/^yes/)
+  })
+})
