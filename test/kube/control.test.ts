@@ -90,7 +90,7 @@ async function becomes(kind: Kind, name: string, conditions: Readonly<Record<str
       expect(conditionsOf(served)).toEqual(conditions)
       return served
     },
-    { timeout: 30_000, interval: 100 },
+    { timeout: 45_000, interval: 100 },
   )
 }
 const limitBecomes = (name: string, expected: object, timeout = 45_000): Promise<Served> =>
@@ -242,6 +242,93 @@ describe('objects that are not as they should be', () => {
       timeout: 40_000,
       interval: 200,
     })
+    await ended(control)
+  })
+})
+
+describe('calls that do not come to Purser', () => {
+  const EXTENSIONS = '/apis/gateway.envoyproxy.io/v1alpha1'
+  /** As much of Envoy Gateway's own CRD as is read of its objects. */
+  const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  const crd = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'envoyextensionpolicies.gateway.envoyproxy.io' },
+    spec: {
+      group: 'gateway.envoyproxy.io',
+      scope: 'Namespaced',
+      names: {
+        kind: 'EnvoyExtensionPolicy',
+        listKind: 'EnvoyExtensionPolicyList',
+        plural: 'envoyextensionpolicies',
+        singular: 'envoyextensionpolicy',
+      },
+      versions: [
+        {
+          name: 'v1alpha1',
+          ...{ served: true, storage: true, subresources: { status: {} } },
+          schema: { openAPIV3Schema: { type: 'object', properties: { spec: open, status: open } } },
+        },
+      ],
+    },
+  }
+
+  it('are told of, also where Envoy Gateway comes later than the controller', async () => {
+    await create('BudgetPolicy', 'passed-by', { limits: [limit('10')], targetRefs: [{ kind: 'HTTPRoute', name: 'llm' }] })
+    await create('BudgetPolicy', 'elsewhere', { limits: [limit('10')], targetRefs: [{ kind: 'HTTPRoute', name: 'chat' }] })
+    const control = await started()
+    await becomes('BudgetPolicy', 'passed-by', WITHIN)
+    const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    expect((await admin.post(crds, crd)).status).toBe(201)
+    onTestFinished(async () => {
+      await admin.delete(`${crds}/${crd.metadata.name}`)
+    })
+    const name = { name: 'purser', namespace: NS }
+    const policy = {
+      ...{ apiVersion: 'gateway.envoyproxy.io/v1alpha1', kind: 'EnvoyExtensionPolicy', metadata: name },
+      spec: {
+        targetRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'ai' }],
+        extProc: [{ backendRefs: [{ name: 'purser', port: 9002 }] }],
+      },
+    }
+    const path = `${EXTENSIONS}/namespaces/${NS}/envoyextensionpolicies`
+    await vi.waitFor(async () => expect((await admin.post(path, policy)).status).toBe(201), { timeout: 20_000, interval: 200 })
+    const message = `This policy is being overridden by other envoyExtensionPolicies for these routes: [${NS}/llm]`
+    const conditions = [{ type: 'Overridden', status: 'True', reason: 'Overridden', message, lastTransitionTime: '2026-01-01T00:00:00Z' }]
+    const ancestors = [
+      { ancestorRef: { kind: 'Gateway', name: 'ai' }, controllerName: 'gateway.envoyproxy.io/gatewayclass-controller', conditions },
+    ]
+    expect((await admin.patch(`${path}/purser/status`, { status: { ancestors } })).status).toBe(200)
+    const passed = await becomes('BudgetPolicy', 'passed-by', { ...WITHIN, Programmed: 'False PartiallyProgrammed' })
+    expect(messageOfCondition(passed, 'Programmed')).toMatch(new RegExp(`^calls of HTTPRoute ${NS}/llm do not come to Purser`))
+    expect(await eventsOf('passed-by')).toMatchObject([
+      { reason: 'Bypassed', note: expect.stringMatching(/EnvoyExtensionPolicy stands in the place of/) },
+    ])
+    expect(conditionsOf(await read('BudgetPolicy', 'elsewhere'))).toEqual(WITHIN)
+    await admin.patch(`${path}/purser/status`, { status: { ancestors: [{ ...ancestors[0], conditions: [] }] } })
+    await becomes('BudgetPolicy', 'passed-by', WITHIN)
+    await ended(control)
+  })
+})
+
+describe('a ledger that is away', () => {
+  it('is told of, while what was read stays', async () => {
+    const own = await RedisServer.start()
+    onTestFinished(() => own.stop())
+    const spending = await openRedisLedger({ url: own.url, name: 'default', clock: systemClock, timer: systemTimer, streamMax: 10_000 })
+    onTestFinished(() => spending.close())
+    await create('BudgetPolicy', 'away', { limits: [limit('10')] })
+    await spend(spending, budgetOf('away'), '10', '4', '4')
+    const control = await startControl(account, own.url)
+    onTestFinished(async () => {
+      await control.child.end('SIGKILL')
+    })
+    const before = await limitBecomes('away', { spent: '4' })
+    own.freeze()
+    const away = await becomes('BudgetPolicy', 'away', { ...WITHIN, Programmed: 'Unknown LedgerUnavailable' })
+    expect([away.status?.limits, away.status?.summary]).toEqual([before.status?.limits, before.status?.summary])
+    own.thaw()
+    await becomes('BudgetPolicy', 'away', WITHIN)
     await ended(control)
   })
 })
