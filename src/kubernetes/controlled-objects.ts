@@ -57,7 +57,7 @@ export class ControlledObjects {
       kind,
       apiVersion: place.apiVersion,
       path: pathOf(place.path, raw),
-      raw,
+      raw: slim(raw),
       problems: judged?.findings ?? before?.problems ?? [],
       inForce: judged === null || judged.accepted === null ? (before?.inForce ?? null) : { generation, object: judged.accepted },
     })
@@ -68,7 +68,7 @@ export class ControlledObjects {
   /** The API has written a status: what it answered stands for the object, unless something newer was heard meanwhile. */
   written(id: string, from: RawObject, answer: RawObject): void {
     const one = this.#objects.get(id)
-    if (one?.raw === from) this.#objects.set(id, { ...one, raw: answer })
+    if (one?.raw === from) this.#objects.set(id, { ...one, raw: slim(answer) })
   }
 
   remove(kind: string, key: string): string | null {
@@ -100,6 +100,19 @@ export function ownerOf(key: BudgetKey, declared: ReadonlyMap<BudgetKey, Declare
 export function limitsOf({ kind, raw: { metadata } }: Controlled, objects: ObjectsInForce): readonly DeclaredLimit[] {
   const scope: BudgetScope | null = kind === 'ModelPriceList' || kind === 'BudgetGrant' ? null : kind
   return scope === null ? [] : objects.index.limitsOf({ scope, namespace: metadata.namespace ?? '', name: metadata.name })
+}
+
+/** What is asked for again: most of what a server sends of an object is who wrote which field. */
+function slim({ metadata, status }: RawObject): RawObject {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp } = metadata
+  return {
+    metadata: {
+      ...{ name, uid, resourceVersion, creationTimestamp },
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(generation === undefined ? {} : { generation }),
+    },
+    status,
+  }
 }
 
 const labelsOf = ({ metadata }: RawObject): ReadonlyMap<string, string> =>

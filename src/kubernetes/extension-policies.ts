@@ -15,7 +15,7 @@ export interface ExtensionPoliciesOptions {
   readonly random: Random
   /** What is displaced is another now. */
   changed(): void
-  /** They are not watched: why. Told again with each attempt. */
+  /** They are not watched, although the cluster has them: why. Told again with each attempt. */
   away(why: string): void
 }
 
@@ -41,7 +41,10 @@ export class ExtensionPolicies {
       removed: (key: string) => {
         if (this.#ours.delete(key)) update()
       },
-      away,
+      // 404: a cluster without Envoy Gateway.
+      away: (why: string, status: number | null) => {
+        if (status !== 404) away(why)
+      },
       back: () => {},
     }
     // Where there are none of this kind, this asks from time to time whether there are by now.

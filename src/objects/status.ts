@@ -69,10 +69,10 @@ export function statusIn(value: unknown): ObjectStatus {
 }
 
 /** Whether two statuses say the same, figures included; when they were read makes no difference. */
-export const sameStatus = (a: ObjectStatus, b: ObjectStatus): boolean => textOf(a, WHEN) === textOf(b, WHEN)
+export const sameStatus = (a: ObjectStatus, b: ObjectStatus): boolean => same(a, b, WHEN)
 
 /** Whether two statuses differ in nothing but figures: what would be seen a little later as well. */
-export const sameButFigures = (a: ObjectStatus, b: ObjectStatus): boolean => textOf(a, FIGURES) === textOf(b, FIGURES)
+export const sameButFigures = (a: ObjectStatus, b: ObjectStatus): boolean => same(a, b, FIGURES)
 
 const WHEN: ReadonlySet<string> = new Set(['snapshotTime'])
 const FIGURES: ReadonlySet<string> = new Set([
@@ -80,15 +80,14 @@ const FIGURES: ReadonlySet<string> = new Set([
   ...['summary', 'spent', 'reserved', 'remaining', 'overrun', 'partitions', 'exhaustedPartitions'],
 ])
 
-/** As text, without some fields, in an order of its own: servers keep none. */
-const textOf = (status: ObjectStatus, without: ReadonlySet<string>): string =>
-  JSON.stringify(status, (key, value: unknown) =>
-    without.has(key)
-      ? undefined
-      : typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : value,
-  )
+/** Whether two values of JSON are equal but for some fields, in whatever order their fields are: servers keep none. */
+function same(a: unknown, b: unknown, without: ReadonlySet<string>): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const [one, two] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
+  const isIn = (key: string): boolean => without.has(key) || (Object.hasOwn(two, key) && same(one[key], two[key], without))
+  return Object.keys(one).every(isIn) && Object.keys(two).every(key => without.has(key) || Object.hasOwn(one, key))
+}
 
 /** An instant as the API writes it: whole seconds. */
 export const instantText = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
