@@ -145,7 +145,6 @@ export const READINGS_EVERY_MS = 5_000 // how late a crossed threshold is told
 export const PARTITIONS_EVERY_MS = 30_000 // a limit may have 100,000 partitions, and all are read
 export const LEDGER_AWAY_MS = 20_000 // a ledger that misses some readings is not yet a change in the status of every policy
 export const RESYNC_MS = 30_000 // everything is judged anew: keys expire, and namespaces get labels, without a word to their policies
-export const ABSENT_RETRY_MS = 10_000 // how often it is asked for a kind of others that the cluster does not have
 export const STATUS_MESSAGE_CHARS_MAX = 1_024 // what a terminal shows of a condition is less
 export const NOTE_CHARS_MAX = 1_000 // of an Event: the API takes 1,024 bytes
 export const ANCESTORS_MAX = 16 // as Gateway API bounds its own

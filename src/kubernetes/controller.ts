@@ -2,7 +2,6 @@
 import { assertNever } from '../core/assert.ts'
 import type { BudgetKey } from '../core/budget.ts'
 import { READINGS_EVERY_MS, RESYNC_MS, STATUS_WRITERS } from '../limits.ts'
-import { ancestorsOf } from '../objects/attachment.ts'
 import type { Clock, ControllerTelemetry, LedgerReader, PolicySource, PriceSource, Random, Timer } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
 import { ControlledObjects, idOf, ownerOf } from './controlled-objects.ts'
@@ -80,6 +79,7 @@ export class Controller {
         },
       },
     })
+    this.policies.onRoutes(() => this.#allChanged())
     this.#prices = options.openPrices(this.policies)
     this.#readings = new Readings({ ledger, clock, declared: () => this.policies.current().declared() })
     this.#extensions = new ExtensionPolicies({
@@ -208,7 +208,6 @@ export class Controller {
       isLedgerAway: this.#readings.isAway,
       readingOf: key => this.#readings.of(key),
       hasPrice: model => book.find(null, model, clock.wallMs()) !== null,
-      ancestorsOf,
     }
   }
 

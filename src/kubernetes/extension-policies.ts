@@ -1,6 +1,6 @@
 // Envoy Gateway's EnvoyExtensionPolicies, watched where the cluster has them: one that stands in the place of Purser's takes its calls away.
 // Reads only what Envoy Gateway itself says of them.
-import { ABSENT_RETRY_MS } from '../limits.ts'
+import { ABSENT_LOOK_MS } from '../limits.ts'
 import type { Bypass } from '../objects/conditions.ts'
 import type { Clock, Random } from '../ports.ts'
 import type { Api } from './api.ts'
@@ -41,14 +41,10 @@ export class ExtensionPolicies {
       removed: (key: string) => {
         if (this.#ours.delete(key)) update()
       },
-      // 404: a cluster without Envoy Gateway.
-      away: (why: string, status: number | null) => {
-        if (status !== 404) away(why)
-      },
+      away,
       back: () => {},
     }
-    // Where there are none of this kind, this asks from time to time whether there are by now.
-    this.#reflector = new Reflector({ api, clock, random, path: PATH, told, retryMs: ABSENT_RETRY_MS })
+    this.#reflector = new Reflector({ api, clock, random, path: PATH, told, absentLookMs: ABSENT_LOOK_MS })
   }
 
   all(): readonly Bypass[] {

@@ -92,7 +92,7 @@ function standing({ facts, unpriced }: Known): readonly Notice[] {
   if (unpriced.length > 0)
     notices.push({ id: `unpriced ${unpriced.join(' ')}`, reason: 'MissingPrice', note: unpriced.map(unpricedText).join('; ') })
   if (facts.inForce === null || (facts.kind !== 'BudgetPolicy' && facts.kind !== 'ClusterBudgetPolicy')) return notices
-  const bypasses = bypassesOf(facts.inForce.object, facts.attachment.ancestors, facts.bypasses)
+  const bypasses = bypassesOf(facts.attachment.routes, facts.bypasses)
   return [...notices, ...bypasses.map(bypass => ({ id: bypassText(bypass), reason: 'Bypassed', note: bypassText(bypass) }) as const)]
 }
 

@@ -15,8 +15,8 @@ export interface ReflectorTold {
   put(object: RawObject): void
   /** namespace/name of an object that is gone. */
   removed(key: string): void
-  /** Nothing is heard of the resource: why, and with which HTTP status, null for none. Told again with each attempt that fails. */
-  away(why: string, status: number | null): void
+  /** Nothing is heard of the resource: why. Told again with each attempt that fails. */
+  away(why: string): void
   /** It is heard of again. */
   back(): void
   /** Whether the server has the resource: told with each list, also where {@link ReflectorOptions.absentLookMs} lets it be absent. */
@@ -140,7 +140,7 @@ export class Reflector {
   async #failed(failure: Failure, signal: AbortSignal): Promise<void> {
     // Without an answer the address or the CA may have changed; 401 says that the token has.
     if (failure.status === null || failure.status === 401) this.#options.api.renew()
-    this.#options.told.away(failure.why, failure.status)
+    this.#options.told.away(failure.why)
     await this.#pause(failure.retryAfterMs, signal)
   }
 

@@ -1,7 +1,7 @@
 // What is known of one object, gathered for its status: from its judgement, the readings, and what stands in the way of its calls.
 import type { BudgetKey } from '../core/budget.ts'
 import type { LimitReading } from '../core/limit-reading.ts'
-import type { Attachment } from '../objects/attachment.ts'
+import { type Attachment, attachmentOf, NOT_ATTACHED } from '../objects/attachment.ts'
 import type { Bypass } from '../objects/conditions.ts'
 import type { ReadLimit } from '../objects/limit-status.ts'
 import type { ObjectFacts } from '../objects/object-status.ts'
@@ -19,7 +19,6 @@ export interface Surroundings {
   readonly isLedgerAway: boolean
   readingOf(key: BudgetKey): LimitReading | null
   hasPrice(model: string): boolean
-  ancestorsOf(object: AcceptedObject): Attachment
 }
 
 export interface Known {
@@ -27,8 +26,6 @@ export interface Known {
   /** Models that the object names and that have no price. */
   readonly unpriced: readonly string[]
 }
-
-const NOWHERE: Attachment = { ancestors: [], unresolved: [] }
 
 export function knownOf(one: Controlled, around: Surroundings): Known {
   const object = one.inForce?.object ?? null
@@ -41,13 +38,19 @@ export function knownOf(one: Controlled, around: Surroundings): Known {
     doubts: budget === null ? [] : [...doubtsOf(budget), ...unpriced.map(unpricedText)],
     contests: one.kind === 'AccessKey' ? around.objects.contestsOf(keyOf(one.raw)) : [],
     inForce: one.inForce,
-    unresolved: budget === null ? [] : [...emptySelectors(budget, around.selected)],
-    attachment: object === null ? NOWHERE : around.ancestorsOf(object),
+    emptySelectors: budget === null ? [] : [...emptySelectors(budget, around.selected)],
+    attachment: attachmentOfPolicy(one, around.objects),
     bypasses: around.bypasses,
     limits: readLimits(one, object, around),
     isLedgerAway: around.isLedgerAway,
   }
   return { facts, unpriced }
+}
+
+function attachmentOfPolicy({ kind, raw: { metadata } }: Controlled, { index }: ObjectsInForce): Attachment {
+  if (kind !== 'BudgetPolicy' && kind !== 'ClusterBudgetPolicy') return NOT_ATTACHED
+  const facts = index.targetFacts({ scope: kind, namespace: metadata.namespace ?? '', name: metadata.name })
+  return facts === null ? NOT_ATTACHED : attachmentOf(facts)
 }
 
 function doubtsOf({ limits, permissions, reservation }: BudgetSpec): readonly string[] {

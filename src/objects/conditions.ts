@@ -2,7 +2,7 @@
 import { STATUS_MESSAGE_CHARS_MAX } from '../limits.ts'
 import { instantMs } from './instant.ts'
 import type { AcceptedObject } from './objects.ts'
-import { type AncestorRef, type Condition, instantText, type LimitStatus } from './status.ts'
+import { type Condition, instantText, type LimitStatus } from './status.ts'
 
 /** A condition before it has its generation and the time of its last change. */
 export interface Finding {
@@ -53,11 +53,11 @@ const whatStays = (inForce: InForce | null, generation: number): string =>
     ? 'nothing of it is in force'
     : `generation ${inForce.generation}, the last that was accepted, stays in force`
 
-/** `unresolved`: references and selectors that lead nowhere, as `field: what`. */
-export function resolvedOf(unresolved: readonly string[]): Finding {
-  return unresolved.length === 0
-    ? { type: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: '' }
-    : { type: 'ResolvedRefs', status: 'False', reason: 'NotFound', message: short(few(unresolved)) }
+/** Targets and selectors that lead nowhere, each as `field: what`. */
+export function resolvedOf(targets: readonly string[], selectors: readonly string[]): Finding {
+  if (targets.length + selectors.length === 0) return { type: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: '' }
+  const reason = targets.length > 0 ? 'TargetNotFound' : 'NothingSelected'
+  return { type: 'ResolvedRefs', status: 'False', reason, message: short(few([...targets, ...selectors])) }
 }
 
 /** Whether what is enforced is what is written. `isLedgerAway`: no call can be counted, and a policy decides what becomes of it. */
@@ -77,17 +77,13 @@ export const bypassText = ({ displaced, routes }: Bypass): string =>
   `calls of ${routes.length === 0 ? 'some routes' : `HTTPRoute ${routes.join(', ')}`} do not come to Purser: another ` +
   `EnvoyExtensionPolicy stands in the place of ${displaced}; give it spec.mergeType, or an extProc entry for Purser`
 
-/** The bypasses that take calls away from a policy with these targets. */
-export function bypassesOf(object: AcceptedObject, ancestors: readonly AncestorRef[], all: readonly Bypass[]): readonly Bypass[] {
-  const named = ancestors.filter(({ kind }) => kind === 'HTTPRoute').map(({ namespace, name }) => `${namespace}/${name}`)
-  const isOnlyRoutes = named.length > 0 && named.length === ancestors.length
-  const concerns = (route: string): boolean =>
-    isOnlyRoutes ? named.includes(route) : object.kind === 'ClusterBudgetPolicy' || route.startsWith(`${object.namespace}/`)
-  return all.flatMap(bypass => {
-    const routes = bypass.routes.filter(concerns)
-    return bypass.routes.length === 0 || routes.length > 0 ? [{ ...bypass, routes }] : []
+/** The bypasses that take calls away from a policy that binds these routes. */
+export const bypassesOf = (bound: readonly string[], all: readonly Bypass[]): readonly Bypass[] =>
+  all.flatMap(bypass => {
+    const routes = bypass.routes.filter(route => bound.includes(route))
+    const isConcerned = bypass.routes.length === 0 ? bound.length > 0 : routes.length > 0
+    return isConcerned ? [{ ...bypass, routes }] : []
   })
-}
 
 /** Figures are no part of the message: it is to change when the condition does. */
 export function exhaustedOf(limits: readonly LimitStatus[], isAudit: boolean): Finding {

@@ -21,8 +21,8 @@ export type StatusKind = 'BudgetPolicy' | 'ClusterBudgetPolicy' | 'AccessKey' | 
 
 export interface ObjectFacts extends AcceptedFacts {
   readonly kind: StatusKind
-  /** References and selectors that lead nowhere, besides those of the attachment. */
-  readonly unresolved: readonly string[]
+  /** Selectors that choose nothing, as `field: what`. */
+  readonly emptySelectors: readonly string[]
   readonly attachment: Attachment
   readonly bypasses: readonly Bypass[]
   /** The limits in force with their readings; null where one of them was not read yet. */
@@ -37,12 +37,12 @@ export interface ObjectFacts extends AcceptedFacts {
 export function statusOf(facts: ObjectFacts, before: ObjectStatus, nowMs: number): ObjectStatus {
   const { generation, inForce, kind } = facts
   const isPolicy = kind === 'BudgetPolicy' || kind === 'ClusterBudgetPolicy'
-  const bypasses = inForce === null || !isPolicy ? [] : bypassesOf(inForce.object, facts.attachment.ancestors, facts.bypasses)
+  const bypasses = inForce === null || !isPolicy ? [] : bypassesOf(facts.attachment.routes, facts.bypasses)
   const accepted = acceptedOf(facts, nowMs)
   const programmed = programmedOf(generation, inForce, bypasses, facts.isLedgerAway)
   const shown = snapshotOf(facts, before, nowMs)
   const findings: Finding[] = [accepted]
-  if (isPolicy) findings.push(resolvedOf([...facts.attachment.unresolved, ...facts.unresolved]))
+  if (isPolicy) findings.push(resolvedOf(facts.attachment.unresolved, facts.emptySelectors))
   if (kind !== 'BudgetGrant') findings.push(programmed)
   if (shown.limits.length > 0) findings.push(exhaustedOf(shown.limits, isAudit(facts)))
   const ancestors = facts.attachment.ancestors.slice(0, ANCESTORS_MAX)

@@ -2,27 +2,30 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { WindowSpec } from '../../src/core/window.ts'
 import type { Ledger } from '../../src/ports.ts'
 import { openRedisLedger } from '../../src/redis/ledger.ts'
 import { systemClock, systemTimer } from '../../src/system.ts'
 import { RedisServer } from '../redis/server.ts'
-import { kubectl, makeNamespace, messageOf } from './api-server.ts'
-import { createClient } from './client.ts'
+import { type ApiServer, kubectl, makeNamespace, messageOf, startApiServer } from './api-server.ts'
+import type { Client } from './client.ts'
 import { accountKubeconfig, type Budget, type Control, spend, startControl } from './control.ts'
+import { installGatewayApi } from './gateway-api.ts'
 import { Recorder } from './recorder.ts'
 
 const RBAC = join(import.meta.dirname, '../../deploy/kubernetes/rbac.yaml')
 const NS = 'control'
-const kube = inject('kube')
-const admin = createClient(kube)
+let kube: ApiServer
+let admin: Client
 const folder = mkdtempSync(join(tmpdir(), 'purser-control-'))
 let redis: RedisServer
 let ledger: Ledger
 let account: string
 
 beforeAll(async () => {
+  kube = await startApiServer()
+  admin = kube.admin
   redis = await RedisServer.start()
   ledger = await openRedisLedger({ url: redis.url, name: 'default', clock: systemClock, timer: systemTimer, streamMax: 10_000 })
   await makeNamespace(admin, NS, { ai: 'yes' })
@@ -33,7 +36,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await ledger?.close()
   await redis?.stop()
-  admin.close()
+  await kube?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -132,7 +135,6 @@ describe('the status of a policy', () => {
   it('tells of its life: accepted, spent, warned, exhausted, raised, and gone', async () => {
     await create('BudgetPolicy', 'life', {
       limits: [limit('10', { warnAtPercent: [50, 80] })],
-      targetRefs: [{ kind: 'HTTPRoute', name: 'llm' }],
     })
     const control = await started()
     const fresh = await becomes('BudgetPolicy', 'life', WITHIN)
@@ -140,7 +142,6 @@ describe('the status of a policy', () => {
       observedGeneration: 1,
       limits: [{ name: 'month', unit: 'USD', state: 'OK', amount: '10', spent: '0', reserved: '0', remaining: '10' }],
       summary: { limit: 'month', spent: '0/10 USD' },
-      ancestors: [{ ancestorRef: { kind: 'HTTPRoute', namespace: NS, name: 'llm' }, controllerName: 'purser.dev/controller' }],
     })
     expect(fresh.metadata.managedFields.map(one => one.manager)).toContain('purser-controller')
     const row = kubectl(kube, ['get', 'bpol', '-n', NS, 'life']).split('\n')
@@ -215,7 +216,7 @@ describe('objects that are not as they should be', () => {
     await create('AccessKey', 'old', { keyHashes: [`sha256:${'d'.repeat(64)}`], expiresAt: '2026-01-01T00:00:00Z' })
     await becomes('AccessKey', 'old', { Accepted: 'False Expired', Programmed: 'True Programmed' })
     await create('ClusterBudgetPolicy', 'nowhere', { namespaceSelector: { matchLabels: { no: 'such' } }, limits: [limit('5')] })
-    const nowhere = await becomes('ClusterBudgetPolicy', 'nowhere', { ...WITHIN, ResolvedRefs: 'False NotFound' })
+    const nowhere = await becomes('ClusterBudgetPolicy', 'nowhere', { ...WITHIN, ResolvedRefs: 'False NothingSelected' })
     expect(messageOfCondition(nowhere, 'ResolvedRefs')).toContain('spec.namespaceSelector: no known namespace has these labels')
     await edit('ClusterBudgetPolicy', 'nowhere', { namespaceSelector: { matchLabels: { no: null, ai: 'yes' } } })
     await becomes('ClusterBudgetPolicy', 'nowhere', WITHIN)
@@ -277,7 +278,19 @@ describe('calls that do not come to Purser', () => {
     await create('BudgetPolicy', 'passed-by', { limits: [limit('10')], targetRefs: [{ kind: 'HTTPRoute', name: 'llm' }] })
     await create('BudgetPolicy', 'elsewhere', { limits: [limit('10')], targetRefs: [{ kind: 'HTTPRoute', name: 'chat' }] })
     const control = await started()
-    await becomes('BudgetPolicy', 'passed-by', WITHIN)
+    const alone = await becomes('BudgetPolicy', 'passed-by', { ...WITHIN, ResolvedRefs: 'False TargetNotFound' })
+    expect(messageOfCondition(alone, 'ResolvedRefs')).toMatch(/^spec\.targetRefs\[0\]: .*the Gateway API is not installed/)
+    installGatewayApi(kube)
+    const gateways = `/apis/gateway.networking.k8s.io/v1/namespaces/${NS}`
+    const parentRefs = [{ name: 'ai' }]
+    for (const name of ['llm', 'chat']) {
+      const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata: { name }, spec: { parentRefs } }
+      await vi.waitFor(async () => expect((await admin.post(`${gateways}/httproutes`, route)).status).toBe(201), { timeout: 20_000 })
+    }
+    const bound = await becomes('BudgetPolicy', 'passed-by', WITHIN)
+    const refs = ['Gateway ai', 'HTTPRoute llm'].map(text => text.split(' '))
+    expect(bound.status?.ancestors).toMatchObject(refs.map(([kind, name]) => ({ ancestorRef: { kind, name, namespace: NS } })))
+    await becomes('BudgetPolicy', 'elsewhere', WITHIN)
     const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
     expect((await admin.post(crds, crd)).status).toBe(201)
     onTestFinished(async () => {

@@ -11,7 +11,6 @@ import { Events } from '../../src/kubernetes/events.ts'
 import { ObjectsInForce } from '../../src/kubernetes/objects-in-force.ts'
 import type { RawObject } from '../../src/kubernetes/raw-object.ts'
 import { Reconciler } from '../../src/kubernetes/reconciler.ts'
-import { ancestorsOf } from '../../src/objects/attachment.ts'
 import { options } from '../core/policy-objects.ts'
 
 const PLACE = { apiVersion: 'purser.dev/v1alpha1', kind: 'BudgetPolicy', path: '/apis/purser.dev/v1alpha1/budgetpolicies' }
@@ -63,7 +62,7 @@ function world() {
     mayWrite: () => state.mayWrite,
     refusedEvent: why => state.refused.push(why),
     surroundings: () => ({
-      ...{ objects: inForce, selected: objects.selected, bypasses: [], isLedgerAway: false, hasPrice: () => true, ancestorsOf },
+      ...{ objects: inForce, selected: objects.selected, bypasses: [], isLedgerAway: false, hasPrice: () => true },
       readingOf: key => {
         const { limit } = inForce.index.declared().find(one => one.key === key)!
         return readingOf(limit, windowAt(limit.window, NOW), { ...EMPTY_BALANCE, spent: state.spent })

@@ -7,7 +7,7 @@ import type { DeclaredLimit, Limit } from '../../src/core/policy.ts'
 import { type Balance, EMPTY_BALANCE } from '../../src/core/reservation.ts'
 import { type WindowSpec, windowAt } from '../../src/core/window.ts'
 import { SNAPSHOT_EVERY_MS } from '../../src/limits.ts'
-import { ancestorsOf } from '../../src/objects/attachment.ts'
+import { attachmentOf } from '../../src/objects/attachment.ts'
 import { checkObject } from '../../src/objects/check-object.ts'
 import { bypassesOf } from '../../src/objects/conditions.ts'
 import type { ReadLimit } from '../../src/objects/limit-status.ts'
@@ -54,8 +54,16 @@ function read(
 function facts(over: Partial<ObjectFacts> = {}): ObjectFacts {
   const object = policy()
   return {
-    ...{ kind: 'BudgetPolicy', generation: 2, problems: [], doubts: [], contests: [], inForce: { generation: 2, object }, unresolved: [] },
-    ...{ attachment: { ancestors: [], unresolved: [] }, bypasses: [], limits: [], isLedgerAway: false },
+    ...{
+      kind: 'BudgetPolicy',
+      generation: 2,
+      problems: [],
+      doubts: [],
+      contests: [],
+      inForce: { generation: 2, object },
+      emptySelectors: [],
+    },
+    ...{ attachment: { ancestors: [], routes: [], unresolved: [] }, bypasses: [], limits: [], isLedgerAway: false },
     ...over,
   }
 }
@@ -105,6 +113,7 @@ const FACTS = fc
     problems: TEXTS,
     doubts: TEXTS,
     contests: TEXTS,
+    emptySelectors: TEXTS,
     unresolved: TEXTS,
     inForce: fc.option(fc.nat(9).map(generation => ({ generation, object: policy() }))),
     limits: fc.option(READ_LIMITS),
@@ -113,11 +122,15 @@ const FACTS = fc
       maxLength: 2,
     }),
   })
-  .map((random): ObjectFacts => {
+  .map(({ unresolved, ...random }): ObjectFacts => {
     const routes = Array.from({ length: 20 }, (_, index) => ({ group: 'g', kind: 'HTTPRoute', namespace: 'team', name: `r${index}` }))
     const isPolicy = random.kind === 'BudgetPolicy' || random.kind === 'ClusterBudgetPolicy'
     const hasLimits = isPolicy || random.kind === 'AccessKey'
-    return facts({ ...random, limits: hasLimits ? random.limits : [], attachment: { ancestors: isPolicy ? routes : [], unresolved: [] } })
+    return facts({
+      ...random,
+      limits: hasLimits ? random.limits : [],
+      attachment: { ancestors: isPolicy ? routes : [], routes: ['team/llm'], unresolved },
+    })
   })
 
 describe('a status', () => {
@@ -323,16 +336,37 @@ describe('a bypass', () => {
 
   it('concerns the policies whose calls it takes away', () => {
     const all = [bypass('team/llm', 'other/chat')]
-    const targeted = (name: string) => policy({ targetRefs: [{ kind: 'HTTPRoute', name }] })
-    const concern = (object: AcceptedObject, bypasses = all) => bypassesOf(object, ancestorsOf(object).ancestors, bypasses)
-    expect(concern(policy())).toEqual([bypass('team/llm')])
-    expect(concern(targeted('llm'))).toEqual([bypass('team/llm')])
-    expect(concern(targeted('else'))).toEqual([])
-    expect(concern({ ...policy(), kind: 'ClusterBudgetPolicy', namespace: '', spec: {} })).toEqual(all)
-    expect(concern({ ...policy(), namespace: 'third', spec: {} } as AcceptedObject)).toEqual([])
-    expect(concern(policy(), [bypass()])).toEqual([bypass()])
-    const status = statusOf(facts({ bypasses: all }), EMPTY, NOW)
+    expect(bypassesOf(['team/llm', 'team/chat'], all)).toEqual([bypass('team/llm')])
+    expect(bypassesOf(['team/llm', 'other/chat'], all)).toEqual(all)
+    expect(bypassesOf(['team/chat'], all)).toEqual([])
+    expect(bypassesOf([], all)).toEqual([])
+    // It is not known which routes are meant.
+    expect([bypassesOf(['team/chat'], [bypass()]), bypassesOf([], [bypass()])]).toEqual([[bypass()], []])
+    const attachment = { ancestors: [], routes: ['team/llm'], unresolved: [] }
+    const status = statusOf(facts({ bypasses: all, attachment }), EMPTY, NOW)
     expect(conditionsOf(status)['Programmed']).toBe('False PartiallyProgrammed')
     expect(status.conditions.find(one => one.type === 'Programmed')?.message).toContain('HTTPRoute team/llm do not come to Purser')
+  })
+})
+
+describe('targets', () => {
+  it('are told as ancestors, the Gateways first, and what is not there by its place', () => {
+    const target = { kind: 'HTTPRoute', name: 'gone', section: null } as const
+    const attachment = attachmentOf({
+      routes: [{ namespace: 'team', name: 'llm', section: 'chat' }],
+      gateways: [{ namespace: 'infra', name: 'ai', section: null }],
+      unresolved: [{ at: 1, target, reason: 'TargetNotFound', message: 'There is no HTTPRoute gone in the namespace team.' }],
+    })
+    const status = statusOf(facts({ attachment }), EMPTY, NOW)
+    expect(status.ancestors?.map(one => one.ancestorRef)).toEqual([
+      { group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace: 'infra', name: 'ai' },
+      { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'team', name: 'llm', sectionName: 'chat' },
+    ])
+    expect(status.ancestors?.[0]?.conditions.map(one => one.type)).toEqual(['Accepted', 'Programmed'])
+    expect(status.conditions.find(one => one.type === 'ResolvedRefs')).toMatchObject({
+      ...{ status: 'False', reason: 'TargetNotFound', message: 'spec.targetRefs[1]: There is no HTTPRoute gone in the namespace team.' },
+    })
+    const nothing = statusOf(facts({ emptySelectors: ['spec.namespaceSelector: no namespace'] }), EMPTY, NOW)
+    expect(conditionsOf(nothing)['ResolvedRefs']).toBe('False NothingSelected')
   })
 })
