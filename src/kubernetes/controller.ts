@@ -1,7 +1,7 @@
 // The controller: watches the objects, reads the ledger, and while it leads writes what became of each into its status. Enforces nothing.
 import { assertNever } from '../core/assert.ts'
 import type { BudgetKey } from '../core/budget.ts'
-import { READINGS_EVERY_MS, RESYNC_MS, STATUS_WRITERS } from '../limits.ts'
+import { PROBLEMS_TOLD_MAX, READINGS_EVERY_MS, RESYNC_MS, STATUS_WRITERS } from '../limits.ts'
 import type { Clock, ControllerTelemetry, LedgerReader, PolicySource, PriceSource, Random, Timer } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
 import { ControlledObjects, idOf, ownerOf } from './controlled-objects.ts'
@@ -43,7 +43,9 @@ export class Controller {
   readonly #reconciler: Reconciler
   readonly #queue: WorkQueue
   readonly #prices: PriceSource
+  /** Complaints of the last while. */
   readonly #told = new Set<string>()
+  #saidMs = 0
   #leadership: Leadership | null = null
   /** Ends with the leadership that it began with, and what is being written then with it. */
   #term: AbortController | null = null
@@ -105,7 +107,7 @@ export class Controller {
           telemetry.say('not leading any more', { identity })
           this.#end()
         },
-        away: why => telemetry.fault('the lease cannot be read or written', { why }),
+        away: why => this.#sayOnce(`the lease cannot be read or written: ${why}`),
       },
     })
   }
@@ -191,7 +193,7 @@ export class Controller {
         return { kind: 'again', isError: false, retryAfterMs: null }
       case 'failed':
         if (signal.aborted) return { kind: 'done' }
-        this.#options.telemetry.fault('a status cannot be written', { object: id, why: outcome.why })
+        this.#sayOnce(`a status cannot be written: ${outcome.why}`, { object: id })
         return { kind: 'again', isError: true, retryAfterMs: outcome.retryAfterMs }
       default:
         return assertNever(outcome)
@@ -211,11 +213,14 @@ export class Controller {
     }
   }
 
-  #sayOnce(what: string): void {
-    if (this.#told.has(what)) return
-    if (this.#told.size >= 100) this.#told.clear()
+  /** A dead server fails for every object alike: the same is said once in a while. */
+  #sayOnce(what: string, fields: Readonly<Record<string, string>> = {}): void {
+    const now = this.#options.clock.monotonicMs()
+    if (now - this.#saidMs >= RESYNC_MS) this.#told.clear()
+    if (this.#told.has(what) || this.#told.size >= PROBLEMS_TOLD_MAX) return
+    this.#saidMs = now
     this.#told.add(what)
-    this.#options.telemetry.fault(what, {})
+    this.#options.telemetry.fault(what, fields)
   }
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {

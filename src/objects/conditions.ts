@@ -105,6 +105,14 @@ const usedUp = ({ name, resetTime }: LimitStatus): string =>
   `limit ${name} is used up${resetTime === undefined ? '' : ` until ${resetTime}`}`
 const usedUpInParts = ({ name }: LimitStatus): string => `some partitions of limit ${name} are used up`
 
+/** Null while every value has a partition of its own. */
+export function partitionsFullOf(limits: readonly LimitStatus[]): Finding | null {
+  const full = limits.filter(({ sharesPartition }) => sharesPartition === true).map(({ name }) => name)
+  if (full.length === 0) return null
+  const message = `${full.map(name => `limit ${name}`).join(', ')}: more values than maxPartitions; the rest share one partition, (other)`
+  return { type: 'PartitionsFull', status: 'True', reason: 'MaxPartitionsReached', message: short(message) }
+}
+
 /** Gives a finding its generation, and the time since when it is so: that of `before` where its status is the same. */
 export function conditionOf(finding: Finding, before: readonly Condition[], generation: number, nowMs: number): Condition {
   const earlier = before.find(({ type }) => type === finding.type)

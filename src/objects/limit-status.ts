@@ -27,6 +27,7 @@ export const limitStatusOf = ({ declared: { limit }, warnAtPercent, reading }: R
     ...(partitions === null
       ? { remaining: amount(limit.amount - spent - reserved) }
       : { partitions: partitions.count, exhaustedPartitions: partitions.exhausted }),
+    ...(partitions?.areShared === true ? { sharesPartition: true } : {}),
     ...(overrun === 0n ? {} : { overrun: amount(overrun) }),
     ...(crossed === 0 ? {} : { crossedPercent: crossed }),
     ...(window.kind === 'calendar' ? { windowStart: instantText(window.startMs), resetTime: instantText(window.endMs) } : {}),

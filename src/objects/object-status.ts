@@ -9,6 +9,7 @@ import {
   conditionOf,
   exhaustedOf,
   type Finding,
+  partitionsFullOf,
   programmedOf,
   resolvedOf,
 } from './conditions.ts'
@@ -45,6 +46,7 @@ export function statusOf(facts: ObjectFacts, before: ObjectStatus, nowMs: number
   if (isPolicy) findings.push(resolvedOf(facts.attachment.unresolved, facts.emptySelectors))
   if (kind !== 'BudgetGrant') findings.push(programmed)
   if (shown.limits.length > 0) findings.push(exhaustedOf(shown.limits, isAudit(facts)))
+  findings.push(...[partitionsFullOf(shown.limits)].filter(finding => finding !== null))
   const ancestors = facts.attachment.ancestors.slice(0, ANCESTORS_MAX)
   return {
     observedGeneration: generation,

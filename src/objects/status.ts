@@ -3,7 +3,7 @@
 export type ConditionStatus = 'True' | 'False' | 'Unknown'
 
 export interface Condition {
-  readonly type: 'Accepted' | 'ResolvedRefs' | 'Programmed' | 'Exhausted'
+  readonly type: 'Accepted' | 'ResolvedRefs' | 'Programmed' | 'Exhausted' | 'PartitionsFull'
   readonly status: ConditionStatus
   readonly reason: string
   readonly message: string
@@ -43,6 +43,8 @@ export interface LimitStatus {
   readonly resetTime?: string
   readonly partitions?: number
   readonly exhaustedPartitions?: number
+  /** There: values beyond `maxPartitions` share one partition. */
+  readonly sharesPartition?: true
 }
 
 /** The limit that is used most, in a few words, for a table of many objects. */

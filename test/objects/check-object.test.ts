@@ -397,6 +397,13 @@ describe('the schemas of record', () => {
     expect(targetRefs?.items).toEqual(local?.items)
     expect(shared).toEqual(same)
     for (const part of ['limits', 'permissions', 'reservation']) expect(spec('AccessKey')[part]).toEqual(same[part])
+    const status = (kind: string) => objectKinds().get(kind)?.schema.properties?.['status']?.properties ?? {}
+    const { ancestors, ...counted } = status('ClusterBudgetPolicy')
+    expect(status('BudgetPolicy')).toEqual({ ancestors, ...counted })
+    expect(status('AccessKey')).toEqual(counted)
+    const { conditions, observedGeneration } = counted
+    expect(ancestors?.items?.properties?.['conditions']).toEqual(conditions)
+    for (const kind of ['ModelPriceList', 'BudgetGrant']) expect(status(kind)).toEqual({ conditions, observedGeneration })
   })
 
   it('are walked along with their values', () => {

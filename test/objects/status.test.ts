@@ -241,6 +241,17 @@ describe('a status', () => {
     expect(some.limits?.[0]).toMatchObject({ state: 'Warning', spent: '1003', partitions: 2, exhaustedPartitions: 1 })
   })
 
+  it('says where values share a partition, and only there', () => {
+    const of = limit({ partitionBy: [{ kind: 'jwtClaim', name: 'sub' }] })
+    const withPartitions = (...partitions: string[][]) => {
+      const balances = partitions.map(partition => ({ partition, balance: balance(1n) }))
+      const reading = partitionedReadingOf(of, windowAt(MONTH, NOW), balances)
+      return conditionsOf(statusOf(facts({ limits: [{ declared: declared(of), warnAtPercent: [], reading }] }), EMPTY, NOW))
+    }
+    expect(withPartitions(['a'], ['(other)'])['PartitionsFull']).toBe('True MaxPartitionsReached')
+    expect(withPartitions(['a'], ['b'])).not.toHaveProperty('PartitionsFull')
+  })
+
   it('sums up the limit that is used most', () => {
     const usd = limit({ name: 'usd', unit: 'USD', amount: 500_000_000_000n })
     const limits = [read(limit(), 100n), read(usd, 312_440_056_789n)]
