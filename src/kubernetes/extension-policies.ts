@@ -101,11 +101,18 @@ function routesTargeted({ metadata, spec }: RawObject): readonly string[] {
     .map(({ name }) => `${metadata.namespace ?? ''}/${name ?? ''}`)
 }
 
-/** It has the label of the chart, or an external processor that is called after Purser. */
+interface ExtProc {
+  readonly backendRefs?: readonly { readonly name?: unknown }[]
+  readonly metadata?: { readonly writableNamespaces?: readonly unknown[] }
+}
+
+/** It has the label of the chart, or an external processor that is called after Purser or may write Purser's metadata. */
 export function sendsToPurser({ metadata: { labels }, spec }: RawObject): boolean {
   if (labels?.['app.kubernetes.io/name'] === 'purser') return true
-  const { extProc } = (spec ?? {}) as { extProc?: readonly { readonly backendRefs?: readonly { readonly name?: unknown }[] }[] }
-  return (extProc ?? []).some(({ backendRefs }) =>
-    (backendRefs ?? []).some(({ name }) => typeof name === 'string' && name.includes('purser')),
+  const { extProc } = (spec ?? {}) as { extProc?: readonly ExtProc[] }
+  return (extProc ?? []).some(
+    ({ backendRefs, metadata }) =>
+      (backendRefs ?? []).some(({ name }) => typeof name === 'string' && name.includes('purser')) ||
+      metadata?.writableNamespaces?.includes('purser') === true,
   )
 }

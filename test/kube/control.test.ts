@@ -398,6 +398,21 @@ describe('the controller', () => {
     await ended(again)
   })
 
+  it('goes on where it was when the API server comes back', async () => {
+    await create('BudgetPolicy', 'back', { limits: [limit('10')] })
+    const control = await started()
+    await becomes('BudgetPolicy', 'back', WITHIN)
+    await kube.kill()
+    await vi.waitFor(async () => expect(await control.leads()).toBe(false), { timeout: 30_000, interval: 200 })
+    expect((await fetch(`http://127.0.0.1:${control.httpPort}/readyz`)).status).toBe(200)
+    await kube.start()
+    await edit('BudgetPolicy', 'back', { limits: [limit('1')] })
+    await spend(ledger, budgetOf('back'), '1', '1', '1')
+    const back = await becomes('BudgetPolicy', 'back', { ...WITHIN, Exhausted: 'True BudgetExhausted' })
+    expect(back.status?.observedGeneration).toBe(2)
+    await ended(control)
+  })
+
   it('leaves a killed leader its lease, and takes over then', async () => {
     await create('BudgetPolicy', 'heir', { limits: [limit('10')] })
     const first = await started()

@@ -21,10 +21,11 @@ function extension(name: string, spec: object, message: string | null, labels = 
 const overridden = (what: string): string => `This policy is being overridden by other envoyExtensionPolicies for ${what}`
 
 describe('a policy of Envoy Gateway', () => {
-  it('sends calls to Purser by its label, or by the name of its backend', () => {
+  it('sends calls to Purser by its label, the name of its backend, or the metadata that it lets through', () => {
     const isOurs = (spec: object, labels = {}) => sendsToPurser(extension('a/b', spec, null, labels))
     expect(isOurs({ targetRefs: GATEWAY, extProc: PURSER })).toBe(true)
     expect(isOurs({ extProc: [{ backendRefs: [{ name: 'other' }] }, { backendRefs: [{ name: 'release-purser' }] }] })).toBe(true)
+    expect(isOurs({ extProc: [{ backendRefs: [{ name: 'budgets' }], metadata: { writableNamespaces: ['purser'] } }] })).toBe(true)
     expect(isOurs({}, { 'app.kubernetes.io/name': 'purser' })).toBe(true)
     for (const spec of [{}, { wasm: [{}] }, { extProc: [{}] }, { extProc: [{ backendRefs: [{ name: 'other' }] }] }])
       expect(isOurs(spec)).toBe(false)
