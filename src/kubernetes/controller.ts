@@ -81,12 +81,12 @@ export class Controller {
         },
       },
     })
-    this.policies.onRoutes(() => this.#allChanged())
+    this.policies.onRoutes(() => this.#policiesChanged())
     this.#prices = options.openPrices(this.policies)
     this.#readings = new Readings({ ledger, clock, declared: () => this.policies.current().declared() })
     this.#extensions = new ExtensionPolicies({
       ...{ api, clock, random },
-      changed: () => this.#allChanged(),
+      changed: () => this.#policiesChanged(),
       away: why => this.#sayOnce(`EnvoyExtensionPolicies are not watched: ${why}`),
     })
   }
@@ -162,6 +162,10 @@ export class Controller {
 
   #allChanged(): void {
     for (const id of this.#objects.ids()) this.#changed(id)
+  }
+
+  #policiesChanged(): void {
+    for (const id of this.#objects.ids()) if (this.#objects.get(id)?.kind.endsWith('BudgetPolicy')) this.#changed(id)
   }
 
   #rivalsChanged(): void {
