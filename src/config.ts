@@ -125,7 +125,7 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
     grpcListen: address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
-    defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
+    defaultNamespace: namespaceName('default-namespace', text('default-namespace')),
     requireKey: on('require-key'),
     unbudgeted: oneOf('unbudgeted', text('unbudgeted'), ['allow', 'deny']) as 'allow' | 'deny',
     trustedHeaders: headerNames(text('trusted-headers')),
@@ -133,7 +133,7 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     jwtPayloadKey: optional('jwt-payload-key'),
     httpTokenFile: optional('http-token-file'),
     drainSeconds: whole('drain-seconds', text('drain-seconds'), 0, 3_600),
-    logLevel: oneOf('log-level', text('log-level'), ['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+    logLevel: logLevel(text('log-level')),
     grpcTlsCert: optional('grpc-tls-cert'),
     grpcTlsKey: optional('grpc-tls-key'),
     grpcTlsClientCa: optional('grpc-tls-client-ca'),
@@ -211,7 +211,7 @@ function ledgerPlace(text: (name: string) => string): LedgerPlace {
   return place
 }
 
-function address(name: string, text: string): string {
+export function address(name: string, text: string): string {
   const port = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)?.[1]
   if (port === undefined || Number(port) > 65_535)
     throw new ConfigError(`--${name} ${text}: allowed: HOST:PORT, for instance 127.0.0.1:9002`)
@@ -235,7 +235,12 @@ function pattern(name: string, text: string, allowed: RegExp, words: string): st
   return text
 }
 
-function headerNames(text: string): readonly string[] {
+export const namespaceName = (name: string, text: string): string =>
+  pattern(name, text, /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name')
+
+export const logLevel = (text: string): string => oneOf('log-level', text, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+
+export function headerNames(text: string): readonly string[] {
   const names = text.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim().toLowerCase()]))
   for (const name of names)
     if (SECRET_HEADERS.includes(name))

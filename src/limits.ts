@@ -145,9 +145,28 @@ export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not m
 export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
 export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides
 
+/** The controller. */
+export const LEASE_MS = 15_000 // for how long leadership is left to a leader that is not heard of; the numbers of client-go
+export const LEASE_RENEW_MS = 10_000 // a leader that could not renew for so long stops, well before another may begin
+export const LEASE_RETRY_MS = 2_000
+export const LEASE_REQUEST_MS = 5_000 // for one silent request: there is time for another before leadership is lost
+export const WRITE_REQUEST_MS = 10_000
+export const STATUS_WRITERS = 4 // statuses written at once: some hundred a second, and never more than this open on the server
+export const SNAPSHOT_EVERY_MS = 30_000 // figures that move are written at most so often: a status is no place for live numbers
+export const READINGS_EVERY_MS = 5_000 // how late a crossed threshold is told
+export const PARTITIONS_EVERY_MS = 30_000 // a limit may have 100,000 partitions, and all are read
+export const LEDGER_AWAY_MS = 20_000 // a ledger that misses some readings is not yet a change in the status of every policy
+export const RESYNC_MS = 30_000 // everything is judged anew: keys expire, and namespaces get labels, without a word to their policies
+export const STATUS_MESSAGE_CHARS_MAX = 1_024 // what a terminal shows of a condition is less
+export const NOTE_CHARS_MAX = 1_000 // of an Event: the API takes 1,024 bytes
+export const ANCESTORS_MAX = 16 // as Gateway API bounds its own
+export const TOLD_MAX = 10_000 // Events remembered as told: a server forgets them after an hour
+
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
 assert(ARREARS_KEEP_MS + 3_600_000 <= RETAIN_UNPROVEN_MS, 'nor a charge without a reserve')
 assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')
+assert(LEASE_RENEW_MS + LEASE_RETRY_MS < LEASE_MS, 'a leader has stopped before another begins')
+assert(LEASE_REQUEST_MS < LEASE_RENEW_MS, 'one lost request costs no leadership')
 assert(WATCH_IDLE_MS < WATCH_SECONDS_MIN * 1_000, 'a dead watch is noticed before it would have ended')

@@ -7,6 +7,7 @@ import { SIMULATE_HELP, simulate } from './cli/simulate.ts'
 import { VERIFY_HELP, verify } from './cli/verify.ts'
 import { ConfigError } from './config.ts'
 import { runCheck } from './main/check.ts'
+import { controlHelp, runControl } from './main/control.ts'
 import { ledgerTools, memory, openBook, openPolicies, openPrices } from './main/open.ts'
 import { runServe, serveHelp } from './main/serve.ts'
 import { systemClock, systemRandom } from './system.ts'
@@ -15,6 +16,7 @@ import { createTokenCounter } from './tokens/counter.ts'
 const HELP = `purser: an LLM budget service for Envoy
 
   purser serve [flags]        serve Envoy (see purser serve --help)
+  purser control [flags]      the controller in Kubernetes: statuses and Events (see purser control --help)
   purser check PATH…          check policy objects; exit 1 where one is wrong
   purser simulate [flags]     run recorded exchanges against policies (see purser simulate --help)
   purser verify [flags]       prove a ledger by its own entries (see purser verify --help)
@@ -30,6 +32,8 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'serve':
       return help ? print(serveHelp()) : runServe(args)
+    case 'control':
+      return help ? print(controlHelp()) : runControl(args)
     case 'check':
       return help ? print(CHECK_HELP) : runCheck(args)
     case 'simulate':

@@ -31,6 +31,7 @@ export interface LimitField {
   readonly window: WindowField
   readonly partitionBy?: readonly SelectorField[]
   readonly maxPartitions: number
+  readonly warnAtPercent?: readonly number[]
   readonly allowUpTo?: string
 }
 

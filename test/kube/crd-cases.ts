@@ -498,7 +498,6 @@ export const DIFFERENCES: readonly Difference[] = [
   ['limits that are empty', policy('{limits: }'), 'spec.limits: ', NULL],
   ['a message that is empty', policy('{response: {message: }}'), 'spec.response.message', NULL],
   ['fair shares', limit({ fairShare: 'true' }), 'spec.limits[0].fairShare: true is not supported yet', NOT_YET],
-  ['warnings', limit({ warnAtPercent: '[80]' }), 'spec.limits[0].warnAtPercent: is not supported yet', NOT_YET],
   [
     'a route of another namespace',
     policy('{steering: [{value: a, provider: p, route: {namespace: other, name: x}}]}'),

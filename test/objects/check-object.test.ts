@@ -167,7 +167,6 @@ describe('selectors', () => {
 describe('what this version does not enforce', () => {
   it.each([
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
-    [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
@@ -188,7 +187,7 @@ describe('what this version does not enforce', () => {
   })
   it('is accepted at the value that is enforced', async () => {
     const spec = {
-      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
+      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [80] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
       permissions: { onForbiddenModel: 'Substitute', substitutes: ['gpt-4o-mini'] },
       reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: true, onExpiry: 'Estimate', onServerTools: 'Clamp' },
@@ -396,6 +395,13 @@ describe('the schemas of record', () => {
     expect(targetRefs?.items).toEqual(local?.items)
     expect(shared).toEqual(same)
     for (const part of ['limits', 'permissions', 'reservation']) expect(spec('AccessKey')[part]).toEqual(same[part])
+    const status = (kind: string) => objectKinds().get(kind)?.schema.properties?.['status']?.properties ?? {}
+    const { ancestors, ...counted } = status('ClusterBudgetPolicy')
+    expect(status('BudgetPolicy')).toEqual({ ancestors, ...counted })
+    expect(status('AccessKey')).toEqual(counted)
+    const { conditions, observedGeneration } = counted
+    expect(ancestors?.items?.properties?.['conditions']).toEqual(conditions)
+    for (const kind of ['ModelPriceList', 'BudgetGrant']) expect(status(kind)).toEqual({ conditions, observedGeneration })
   })
 
   it('are walked along with their values', () => {
