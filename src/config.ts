@@ -56,7 +56,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   'ledger-tls-ca': { type: 'string', value: '', help: "PEM file: the CA of Redis's certificate; without it, those that Node trusts" },
   'ledger-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate to show to Redis' },
   'ledger-tls-key': { type: 'string', value: '', help: 'PEM file: its key' },
-  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls' },
+  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls, or unix:/PATH' },
   'http-listen': { type: 'string', value: '127.0.0.1:9003', help: 'HOST:PORT of health, metrics and /v1' },
   'default-namespace': { type: 'string', value: 'default', help: 'namespace of calls whose route names none' },
   'require-key': { type: 'boolean', value: '', help: 'refuse calls whose credential no AccessKey holds' },
@@ -118,7 +118,7 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     ...ledgerPlace(text),
     ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, LEDGER_STREAM_TOP),
     ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
-    grpcListen: address('grpc-listen', text('grpc-listen')),
+    grpcListen: socket('grpc-listen', text('grpc-listen')) ?? address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
     defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
     requireKey: on('require-key'),
@@ -194,6 +194,15 @@ function ledgerPlace(text: (name: string) => string): LedgerPlace {
     throw new ConfigError('--ledger-tls-…: only for a --ledger over TLS, which begins with rediss')
   }
   return place
+}
+
+/** An absolute path: a relative one would depend on where Envoy was started. Kernels take 107 bytes. */
+function socket(name: string, text: string): string | null {
+  if (!text.startsWith('unix:')) return null
+  const path = text.slice('unix:'.length)
+  if (!path.startsWith('/') || path.endsWith('/') || Buffer.byteLength(path) > 107)
+    throw new ConfigError(`--${name} ${text}: allowed: unix:/PATH with an absolute path of at most 107 bytes`)
+  return text
 }
 
 function address(name: string, text: string): string {

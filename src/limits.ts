@@ -67,6 +67,7 @@ export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a ve
 export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
 export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
+export const CERTIFICATE_LOOK_MS = 1_000 // between two looks at the door's PEM files: a few KB
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
 /** The outbox of settlements while the ledger is away. */

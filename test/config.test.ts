@@ -26,6 +26,10 @@ describe('the configuration', () => {
     [['--drain-seconds', '1e3'], /whole number/],
     [['--grpc-listen', 'localhost'], /HOST:PORT/],
     [['--grpc-listen', '127.0.0.1:70000'], /HOST:PORT/],
+    [['--grpc-listen', 'unix:purser.sock'], /absolute path/],
+    [['--grpc-listen', 'unix:/run/'], /absolute path/],
+    [['--grpc-listen', `unix:/${'x'.repeat(107)}`], /107 bytes/],
+    [['--http-listen', 'unix:/run/purser.sock'], /HOST:PORT/],
     [['--unbudgeted', 'maybe'], /allow, deny/],
     [['--log-level', 'loud'], /trace, debug/],
     [['--nonsense'], /nonsense/],
@@ -56,6 +60,10 @@ describe('the configuration', () => {
       expect(() => parseConfig([], { PURSER_LEDGER: ledger })).toThrow(
         expect.not.objectContaining({ message: expect.stringContaining('s3cret') }),
       )
+  })
+
+  it('takes a Unix socket for Envoy', () => {
+    expect(parseConfig(['--grpc-listen', 'unix:/run/purser/purser.sock'], {}).grpcListen).toBe('unix:/run/purser/purser.sock')
   })
 
   it('reads a list of headers', () => {
