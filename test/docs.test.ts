@@ -36,6 +36,9 @@ const OTHER_FLAGS = [
   'config-path',
   'write',
   'server-side',
+  'from-literal',
+  'from',
+  'to',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 
