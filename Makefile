@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube chaos check simulate bench mutants clean
+.PHONY: help setup demo test test-kube test-gateway chaos check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -14,6 +14,8 @@ help:
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
 	@echo 'make test-kube   the tests against a real Kubernetes API server, which is built once (minutes) and kept in ~/.cache/purser;'
 	@echo '             needs Go 1.26 or newer, or KUBEBUILDER_ASSETS=FOLDER with kube-apiserver, etcd and kubectl'
+	@echo 'make test-gateway   the tests with a real Envoy Gateway, in a network of their own; it is built once (minutes) and kept in'
+	@echo '             ~/.cache/purser; needs Go 1.26.7 or newer, and a Linux that lets you make namespaces'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
 	@echo 'make simulate   whole replicas on a simulated machine, network and store, 20,000 seeds of trouble (SEEDS=N for others);'
@@ -54,6 +56,11 @@ test-kube: node_modules-of-lock
 	@scripts/kube-tools kube-apiserver etcd kubectl gateway-api-crds >/dev/null
 	@mkdir -p $(reports) && rm -f $(reports)/kube.json
 	@$(run) test -- --config vitest.kube.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
+
+test-gateway: setup
+	@scripts/gateway-tools envoy-gateway egctl >/dev/null
+	@mkdir -p $(reports) && rm -f $(reports)/gateway.json
+	@scripts/own-network $(run) test -- --config vitest.gateway.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/gateway.json
 
 bench: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/ledger-memory.ts && node bench/gateway.ts
