@@ -134,6 +134,10 @@ export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not m
 export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
 export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides
 
+/** The doctor. */
+export const CONFIG_BYTES_MAX = 268_435_456 // of a configuration: dumps of gateways with thousands of routes are some tens of MB
+export const CONFIG_WAIT_MS = 30_000 // Envoy writes its dump on the main thread; a large one takes seconds
+
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types

@@ -39,6 +39,7 @@ const OTHER_FLAGS = [
   'from-literal',
   'from',
   'to',
+  'admin',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 

@@ -1,5 +1,6 @@
 // Calls through a real Envoy Gateway with the objects that Purser ships: judged, settled to the last nano-dollar, and shut out without Purser.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { examine } from '../../src/doctor/doctor.ts'
 import { type Answer, call } from '../e2e/call.ts'
 import { freePort } from '../e2e/child.ts'
 import { keyHash, type PolicyFolder, policyFolder } from '../e2e/policies.ts'
@@ -117,6 +118,12 @@ describe('a real Envoy Gateway with the shipped objects', () => {
     expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
   })
 
+  it('is sound in the eyes of the doctor, which reads what Envoy has', async () => {
+    const examination = examine(JSON.parse(await gateway.admin('/config_dump')))
+    expect(examination?.findings).toEqual([])
+    expect(examination?.text).toContain('2 routes')
+  })
+
   it('answers 503 while Purser is away, and the provider is asked nothing', async () => {
     await settled(purser, 20_000)
     const before = await provider.billed()
@@ -144,6 +151,8 @@ describe('a real Envoy Gateway with the shipped objects', () => {
       return answer.status !== 200
     })
     expect([answer.status, answer.body]).toEqual([403, 'RBAC: access denied'])
+    const told = examine(JSON.parse(await gateway.admin('/config_dump')))?.findings.map(({ rule, where }) => `${rule} ${where}`)
+    expect(told).toEqual(['passes-by route httproute/llm/openai/rule/0/match/0/*'])
     gateway.apply(objects)
     await until(
       'the policy of the Gateway to be back',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { examine } from '../../src/doctor/doctor.ts'
 import { type GatewayObject, gatewayClass, type ShippedFile, shipped, surroundings } from './objects.ts'
 import { gatewayTool } from './tools.ts'
 
@@ -63,6 +64,9 @@ describe('egctl', () => {
     expect(conditions.length).toBeGreaterThan(8)
     expect(conditions.filter(({ status }) => status !== 'True')).toEqual([])
     for (const line of arrives) expect(text).toContain(line)
+    // Access logs are not among these objects, and the last door is in one of them only.
+    const wrong = examine(parse(text))?.findings.filter(({ rule }) => rule !== 'no-access-log' && rule !== 'no-last-door')
+    expect(wrong).toEqual([])
   })
 
   it.each(['timeouts', 'no timeouts'])('cuts no answer of a route with %s', which => {
