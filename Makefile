@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube chart-readme chaos check simulate bench mutants clean
+.PHONY: help setup demo test test-kube test-gateway chart-readme chaos check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -14,6 +14,8 @@ help:
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
 	@echo 'make test-kube   the tests with a real Kubernetes, the chart and the image among them; it is built once (minutes) and kept in'
 	@echo '             ~/.cache/purser; needs Go 1.26 or newer, and apt-get and dpkg or promtool and buildah'
+	@echo 'make test-gateway   the tests with a real Envoy Gateway, in a network of their own; it is built once (minutes) and kept in'
+	@echo '             ~/.cache/purser; needs Go 1.26.7 or newer, and a Linux that lets you make namespaces'
 	@echo 'make chart-readme   writes the README.md of the chart from its values.yaml'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
@@ -66,6 +68,11 @@ test-kube: setup
 
 chart-readme:
 	@helm_docs=$$(scripts/kube-tools helm-docs) && "$$helm_docs" --log-level warning --chart-search-root charts/purser
+
+test-gateway: setup
+	@scripts/gateway-tools envoy-gateway egctl >/dev/null
+	@mkdir -p $(reports) && rm -f $(reports)/gateway.json
+	@scripts/own-network $(run) test -- --config vitest.gateway.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/gateway.json
 
 bench: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/ledger-memory.ts && node bench/gateway.ts

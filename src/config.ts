@@ -1,5 +1,6 @@
 // Flags and environment become one frozen Config. The only reader of process.env; every flag has a PURSER_ twin, and flags win.
 import { parseArgs } from 'node:util'
+import { address, ConfigError, headerNames, logLevel, namespaceName, oneOf, pattern, socket, whole } from './config/values.ts'
 import { LEDGER_STREAM_TOP } from './limits.ts'
 
 /** Where a ledger is, and how to reach it. */
@@ -31,11 +32,6 @@ export interface Config extends LedgerPlace {
   readonly grpcTlsClientCa: string | null
 }
 
-/** A flag or variable that cannot be used; the message names it and what is allowed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
 export interface Flag {
   readonly type: 'string' | 'boolean'
   readonly value: string
@@ -61,7 +57,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
   'ledger-tls-ca': { type: 'string', value: '', help: "PEM file: the CA of Redis's certificate; without it, those that Node trusts" },
   'ledger-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate to show to Redis' },
   'ledger-tls-key': { type: 'string', value: '', help: 'PEM file: its key' },
-  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls' },
+  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls, or unix:/PATH' },
   'http-listen': { type: 'string', value: '127.0.0.1:9003', help: 'HOST:PORT of health, metrics and /v1' },
   'default-namespace': { type: 'string', value: 'default', help: 'namespace of calls whose route names none' },
   'require-key': { type: 'boolean', value: '', help: 'refuse calls whose credential no AccessKey holds' },
@@ -123,7 +119,7 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     ...ledgerPlace(text),
     ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, LEDGER_STREAM_TOP),
     ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
-    grpcListen: address('grpc-listen', text('grpc-listen')),
+    grpcListen: socket('grpc-listen', text('grpc-listen')) ?? address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
     defaultNamespace: namespaceName('default-namespace', text('default-namespace')),
     requireKey: on('require-key'),
@@ -210,42 +206,3 @@ function ledgerPlace(text: (name: string) => string): LedgerPlace {
   }
   return place
 }
-
-export function address(name: string, text: string): string {
-  const port = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)?.[1]
-  if (port === undefined || Number(port) > 65_535)
-    throw new ConfigError(`--${name} ${text}: allowed: HOST:PORT, for instance 127.0.0.1:9002`)
-  return text
-}
-
-function whole(name: string, text: string, min: number, max: number): number {
-  if (!/^\d{1,12}$/.test(text) || Number(text) < min || Number(text) > max) {
-    throw new ConfigError(`--${name} ${text}: allowed: a whole number from ${min} to ${max}`)
-  }
-  return Number(text)
-}
-
-function oneOf(name: string, text: string, allowed: readonly string[]): string {
-  if (!allowed.includes(text)) throw new ConfigError(`--${name} ${text}: allowed: ${allowed.join(', ')}`)
-  return text
-}
-
-function pattern(name: string, text: string, allowed: RegExp, words: string): string {
-  if (!allowed.test(text)) throw new ConfigError(`--${name} ${text}: allowed: ${words}`)
-  return text
-}
-
-export const namespaceName = (name: string, text: string): string =>
-  pattern(name, text, /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name')
-
-export const logLevel = (text: string): string => oneOf('log-level', text, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
-
-export function headerNames(text: string): readonly string[] {
-  const names = text.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim().toLowerCase()]))
-  for (const name of names)
-    if (SECRET_HEADERS.includes(name))
-      throw new ConfigError(`--trusted-headers ${name}: holds a secret, which must reach no ledger; policies select keys by accessKey`)
-  return names.map(name => pattern('trusted-headers', name, /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'header names, comma-separated'))
-}
-
-const SECRET_HEADERS: readonly string[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'proxy-authorization', 'cookie']

@@ -78,6 +78,7 @@ export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a ve
 export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
 export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
+export const CERTIFICATE_LOOK_MS = 1_000 // between two looks at the door's PEM files: a few KB
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
 /** The outbox of settlements while the ledger is away. */
@@ -161,6 +162,10 @@ export const STATUS_MESSAGE_CHARS_MAX = 1_024 // what a terminal shows of a cond
 export const NOTE_CHARS_MAX = 1_000 // of an Event: the API takes 1,024 bytes
 export const ANCESTORS_MAX = 16 // as Gateway API bounds its own
 export const TOLD_MAX = 10_000 // Events remembered as told: a server forgets them after an hour
+
+/** The doctor. */
+export const CONFIG_BYTES_MAX = 268_435_456 // of a configuration: dumps of gateways with thousands of routes are some tens of MB
+export const CONFIG_WAIT_MS = 30_000 // Envoy writes its dump on the main thread; a large one takes seconds
 
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes

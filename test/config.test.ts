@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, FLAGS, parseConfig, splitAddress } from '../src/config.ts'
+import { ConfigError } from '../src/config/values.ts'
+import { FLAGS, parseConfig, splitAddress } from '../src/config.ts'
 import { parseRedisUrl } from '../src/redis/address.ts'
 
 describe('the configuration', () => {
@@ -28,6 +29,10 @@ describe('the configuration', () => {
     [['--drain-seconds', '1e3'], /whole number/],
     [['--grpc-listen', 'localhost'], /HOST:PORT/],
     [['--grpc-listen', '127.0.0.1:70000'], /HOST:PORT/],
+    [['--grpc-listen', 'unix:purser.sock'], /absolute path/],
+    [['--grpc-listen', 'unix:/run/'], /absolute path/],
+    [['--grpc-listen', `unix:/${'x'.repeat(107)}`], /107 bytes/],
+    [['--http-listen', 'unix:/run/purser.sock'], /HOST:PORT/],
     [['--unbudgeted', 'maybe'], /allow, deny/],
     [['--log-level', 'loud'], /trace, debug/],
     [['--nonsense'], /nonsense/],
@@ -79,6 +84,10 @@ describe('the configuration', () => {
     expect(() => parseConfig(['--ledger', ledger, '--ledger-password', 'other'], {})).toThrow(
       '--ledger-password: only for a --ledger in Redis whose address has no password',
     )
+  })
+
+  it('takes a Unix socket for Envoy', () => {
+    expect(parseConfig(['--grpc-listen', 'unix:/run/purser/purser.sock'], {}).grpcListen).toBe('unix:/run/purser/purser.sock')
   })
 
   it('reads a list of headers', () => {

@@ -37,6 +37,10 @@ const OTHER_FLAGS = [
   'config-path',
   'write',
   'server-side',
+  'from-literal',
+  'from',
+  'to',
+  'admin',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 

@@ -1,17 +1,7 @@
 // The flags of `control` to one frozen ControlConfig. Those of `serve` mean the same here.
-import {
-  address,
-  ConfigError,
-  type Environment,
-  FLAGS,
-  type Flag,
-  headerNames,
-  LEDGER_FLAGS,
-  type LedgerPlace,
-  logLevel,
-  namespaceName,
-  parseLedgerCommand,
-} from '../config.ts'
+
+import { address, ConfigError, headerNames, logLevel, namespaceName } from '../config/values.ts'
+import { type Environment, FLAGS, type Flag, LEDGER_FLAGS, type LedgerPlace, parseLedgerCommand } from '../config.ts'
 
 /** Every flag of `control`. Those of `serve` mean the same here, and should be the same. */
 export const CONTROL_FLAGS: Readonly<Record<string, Flag>> = {

@@ -4,7 +4,8 @@ import { createServer } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { type Controlling, control } from '../../src/cli/control.ts'
 import { CONTROL_FLAGS, parseControlConfig } from '../../src/cli/control-config.ts'
-import { ConfigError, FLAGS } from '../../src/config.ts'
+import { ConfigError } from '../../src/config/values.ts'
+import { FLAGS } from '../../src/config.ts'
 import type { LedgerReader } from '../../src/ports.ts'
 
 describe('the flags of control', () => {
