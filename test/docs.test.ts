@@ -41,6 +41,15 @@ const OTHER_FLAGS = [
   'from',
   'to',
   'admin',
+  // Of Docker, Helm and kubectl.
+  'build-arg',
+  'namespace',
+  'create-namespace',
+  'set',
+  'reset-then-reuse-values',
+  'clusterrole',
+  'group',
+  'force-conflicts',
 ]
 const isShortfall = (reason: string): reason is ShortfallReason => reason in SHORTFALLS
 
