@@ -286,6 +286,8 @@ const POLICIES: readonly Row[] = [
   ['a queue', policy('{reservation: {queueFor: 1s}}')],
   ['a queue of a minute', policy('{reservation: {queueFor: 1m}}'), 'spec.reservation.queueFor', 'from 100ms to 1500ms'],
   ['a queue of seconds as a number', policy('{reservation: {queueFor: 1}}'), 'spec.reservation.queueFor', 'string'],
+  ['a retry storm', policy('{waste: {retryStorm: {}}}')],
+  ['a retry storm after one refusal', policy('{waste: {retryStorm: {afterRefusals: 1}}}'), 'spec.waste.retryStorm.afterRefusals', '2'],
   ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
