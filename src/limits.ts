@@ -75,6 +75,10 @@ export const STORM_STALE_MS = 2_000 // while that answer is on its way the old o
 export const STORM_GAP_MS = 10_000 // refusals further apart than this are not in a row: nobody loops so slowly
 export const STORMS_MAX = 10_000 // subjects and budgets of one replica: about 10 MB
 
+/** Requests that come again. */
+export const REPEATS_MAX = 20_000 // different requests that one replica remembers: about 10 MB
+export const REPEATS_TIMES_MAX = 500_000 // and how often all of them came: 4 MB
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one

@@ -10,6 +10,7 @@ export const REASONS = [
   'exhausted',
   'never-fits',
   'retry-storm',
+  'repeated-request',
   'over-per-request',
   'model-forbidden',
   'provider-forbidden',
@@ -52,6 +53,7 @@ export interface Verdict {
 }
 
 const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
+  'repeated-request': 429,
   'over-per-request': 403,
   'model-forbidden': 403,
   'provider-forbidden': 403,

@@ -193,7 +193,10 @@ const concessions = (
   })),
 })
 
-const waste = (field: WasteField = {}): WasteRules => ({ stormAfter: field.retryStorm?.afterRefusals ?? null })
+const waste = ({ retryStorm, repeatedRequest }: WasteField = {}): WasteRules => ({
+  stormAfter: retryStorm?.afterRefusals ?? null,
+  repeated: repeatedRequest === undefined ? null : { max: repeatedRequest.max, withinMs: durationMs(repeatedRequest.within) },
+})
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */
 const rates = (field: RatesField): PriceList['models'][number]['rates'] => ({

@@ -66,6 +66,7 @@ export interface ReservationField {
 
 export interface WasteField {
   readonly retryStorm?: { readonly afterRefusals: number }
+  readonly repeatedRequest?: { readonly max: number; readonly within: string }
 }
 
 export interface LabelSelectorField {

@@ -15,7 +15,7 @@ const key = (name: string, amount: string, waste: unknown): unknown =>
 
 beforeAll(async () => {
   capture = await startCapture(answerAsChat)
-  const objects = [key('loop', '0.001', { retryStorm: {} })]
+  const objects = [key('loop', '0.001', { retryStorm: {} }), key('stuck', '5', { repeatedRequest: { max: 3, within: '5m' } })]
   world = await startWorld({ ledger: 'redis', replicas: 2, objects, providerPort: capture.port })
 })
 
@@ -50,15 +50,39 @@ describe('retryStorm', () => {
     }
     await Promise.all([loop(), loop(), loop(), loop()])
     const seconds = (performance.now() - started) / 1_000
-    const [refused, repeated] = [await decided({ decision: 'refused' }), await decided({ reason: 'retry-storm' })]
-    console.log(`1,000 retries in ${seconds.toFixed(1)} s: the ledger was asked ${refused - repeated} times`)
-    expect(refused).toBe(1_000)
+    const reasons = answers.map(({ headers }) => headers['x-purser-reason'])
+    const repeated = answers.filter((_, index) => reasons[index] === 'retry-storm')
+    const asked = await decided({ reason: 'never-fits' })
+    console.log(`1,000 retries in ${seconds.toFixed(1)} s: the ledger was asked ${asked} times`)
     // Three refusals of each replica and what was on its way meanwhile; then one a second of each.
-    expect(refused - repeated).toBeLessThanOrEqual(2 * (3 + 3) + 2 * seconds)
-    expect(new Set(answers.map(answer => answer.status))).toEqual(new Set([403]))
-    const waits = answers.filter(({ headers }) => headers['x-purser-reason'] === 'retry-storm').map(answer => answer.headers['retry-after'])
-    expect(waits).toHaveLength(repeated)
-    for (const wait of waits) expect(wait).toMatch(/^([1-9]|[1-5]\d|60)$/)
+    expect(asked).toBeLessThanOrEqual(2 * (3 + 3) + 2 * seconds)
+    // A starved machine may have refused a few for its own sake.
+    expect(repeated.length).toBeGreaterThan(900 - asked)
+    expect(await decided({ reason: 'retry-storm' })).toBeGreaterThanOrEqual(repeated.length)
+    for (const { status, headers } of repeated) {
+      expect(status).toBe(403)
+      expect(headers['retry-after']).toMatch(/^([1-9]|[1-5]\d|60)$/)
+    }
     expect(capture.requests).toEqual([])
+  })
+})
+
+describe('repeatedRequest', () => {
+  it('lets the same request pass so often in each replica, whatever its white space, and others at will', async () => {
+    const body = (content: string): object => ({ model: 'gpt-4o', max_tokens: 100, messages: [{ role: 'user', content }] })
+    const answers: Answer[] = []
+    for (let asked = 0; asked < 20; asked++) answers.push(await send('stuck', JSON.stringify(body('Hi there'), null, asked % 5)))
+    const passed = answers.filter(({ status }) => status === 200)
+    const refused = answers.filter(({ status }) => status === 429)
+    expect([passed.length, refused.length]).toEqual([6, 14])
+    for (const { headers } of refused) {
+      expect([headers['x-purser-reason'], headers['x-should-retry'], headers['retry-after']]).toEqual([
+        'repeated-request',
+        'false',
+        undefined,
+      ])
+    }
+    expect((await send('stuck', JSON.stringify(body('Hi  there')))).status).toBe(200)
+    expect(capture.requests).toHaveLength(7)
   })
 })
