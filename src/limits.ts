@@ -69,6 +69,16 @@ export const QUEUE_BYTES_MAX = 67_108_864 // 64 MiB of bodies that wait, two of 
 export const QUEUE_POLL_MS = 100 // other replicas give back too; doubled each time that nothing comes of it
 export const QUEUE_POLL_MAX_MS = 400
 
+/** Refusals that are repeated from memory. */
+export const STORM_ASK_MS = 1_000 // the ledger is asked anew after this: two replicas together ask twice a second
+export const STORM_STALE_MS = 2_000 // while that answer is on its way the old one stands, but never for longer than this
+export const STORM_GAP_MS = 10_000 // refusals further apart than this are not in a row: nobody loops so slowly
+export const STORMS_MAX = 10_000 // subjects and budgets of one replica: about 10 MB
+
+/** Requests that come again. */
+export const REPEATS_MAX = 20_000 // different requests that one replica remembers: about 10 MB
+export const REPEATS_TIMES_MAX = 500_000 // and how often all of them came: 4 MB
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
@@ -122,6 +132,7 @@ assert(
 assert(QUEUE_WAIT_MAX_MS + 2 * LEDGER_TIMEOUT_MS <= ENVOY_MESSAGE_TIMEOUT_MS, 'whoever waited hears of it in time')
 assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
+assert(STORM_STALE_MS < STORM_GAP_MS && STORM_STALE_MS > STORM_ASK_MS + 2 * LEDGER_TIMEOUT_MS, 'an answer that is on its way comes first')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
 assert(BATCH_LINES_MAX >= LINES_MAX * ALTERNATIVES_MAX, 'one request always fits a batch')
 assert(LIMIT_MAX + AMOUNT_MAX * 2n < 2n ** 63n, 'balances stay inside int64')
