@@ -14,6 +14,7 @@ import { LoopLag } from './loop-lag.ts'
 import { loadProtos, processorService, SERVICE_NAME } from './protos.ts'
 import { continueReplies } from './reply.ts'
 import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
+import { VerdictQueue } from './verdict-queue.ts'
 import { Complaints, type DoorLog } from './wiring.ts'
 
 /** Paths of PEM files. With a client CA, only clients with a certificate of it are let in. */
@@ -65,6 +66,7 @@ export class Door {
     this.#doorway = {
       factory,
       lag: new LoopLag(clock),
+      verdicts: new VerdictQueue(clock),
       complaints: new Complaints(log, clock),
       goOn: continueReplies(),
       streams: new Set(),
