@@ -1,6 +1,7 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube chaos check simulate bench mutants clean
+ENVOY_VERSIONS ?= 1.37.0 1.38.3 1.39.3 1.40.0
+.PHONY: help setup demo test test-envoys test-kube chaos soak check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -14,8 +15,12 @@ help:
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
 	@echo 'make test-kube   the tests against a real Kubernetes API server, which is built once (minutes) and kept in ~/.cache/purser;'
 	@echo '             needs Go 1.26 or newer, or KUBEBUILDER_ASSETS=FOLDER with kube-apiserver, etcd and kubectl'
+	@echo 'make test-envoys   the end to end tests that depend on Envoy, with each of $(ENVOY_VERSIONS)'
+	@echo '             (make test-envoys ENVOY_VERSIONS=1.39.3 for one of them)'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
+	@echo 'make soak    half an hour of mixed calls, a burst, abandoned calls and 10,000 open streams (SOAK_MINUTES=N for less): memory and'
+	@echo '             files flat, the ledger at the bill'
 	@echo 'make simulate   whole replicas on a simulated machine, network and store, 20,000 seeds of trouble (SEEDS=N for others);'
 	@echo '             SEED=N shows one run, or with SEEDS where to begin'
 	@echo 'make mutants plants hand-made faults in the ledger, one by one, and shows that the tests find each'
@@ -50,6 +55,14 @@ test: setup check
 	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
 
+# Each version is fetched once, and kept beside the usual one.
+test-envoys: setup
+	@for version in $(ENVOY_VERSIONS); do \
+	  echo "Envoy $$version"; \
+	  ENVOY_VERSION=$$version $(run) test -- --config vitest.e2e.config.ts test/drills test/e2e/passage test/e2e/nothing-lost test/e2e/drain test/e2e/bad-input \
+	    || exit 1; \
+	done
+
 test-kube: node_modules-of-lock
 	@scripts/kube-tools kube-apiserver etcd kubectl gateway-api-crds >/dev/null
 	@mkdir -p $(reports) && rm -f $(reports)/kube.json
@@ -61,6 +74,9 @@ bench: setup
 chaos: setup
 	@mkdir -p $(reports)
 	@$(run) test -- --config vitest.chaos.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/chaos.json
+
+soak: setup
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; exec node bench/soak.ts
 
 simulate: node_modules-of-lock
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; SEED='$(SEED)' SEEDS='$(SEEDS)' exec node test/simulation/simulate.ts
