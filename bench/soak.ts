@@ -136,7 +136,7 @@ async function burst(load: Load): Promise<void> {
   const ended = performance.now()
   let backMs = Number.NaN
   while (Number.isNaN(backMs) && performance.now() - ended < 4 * BACK_WITHIN_MS && !stop) {
-    const second = await load.steady(RATE, seconds(1))
+    const second = await load.steady(RATE, forSeconds(1))
     if (second.length > 0 && second.every(answer => !isOverload(answer))) backMs = performance.now() - ended - 1_000
   }
   const p50 = (answers: readonly Answer[]): string =>
@@ -182,6 +182,11 @@ async function crowd(world: World, load: Load): Promise<void> {
   )
 }
 
+function forSeconds(count: number): () => boolean {
+  const deadline = performance.now() + count * 1_000
+  return () => performance.now() > deadline
+}
+
 const openAt = (world: World): Promise<number> => world.purser.metric('purser_open_exchanges')
 
 /** The ledger against the bill, kind by kind, and against itself. */
@@ -224,15 +229,20 @@ function progress(line: string): void {
   else if (line !== '') process.stderr.write(`${line}\n`)
 }
 
-async function end(): Promise<void> {
-  for (const ending of endings.splice(0).reverse()) await ending()
+let ending: Promise<void> | null = null
+/** Once, whoever asks first; the others wait for it. */
+function end(): Promise<void> {
+  ending ??= (async () => {
+    for (const each of endings.splice(0).reverse()) await each()
+  })()
+  return ending
 }
 
 process.once('SIGINT', () => {
   stop = true
   progress('')
   say('stopping ...')
-  void end().then(() => process.exit(130))
+  void end()
 })
 try {
   await main()
@@ -243,4 +253,4 @@ try {
   await end()
 }
 if (failures.length > 0) say(`${failures.length} of these did not hold`)
-process.exit(failures.length > 0 ? 1 : 0)
+process.exit(stop ? 130 : failures.length > 0 ? 1 : 0)
