@@ -95,7 +95,7 @@ const failing: readonly Drill[] = [
     ),
     run: async stage => {
       const seen = await stage.ask('retried', { headers: { 'x-route': 'retries', 'x-odd': 'flaky' } })
-      expect(stage.upstream.callsOf('retried')).toBe(2)
+      expect(stage.upstream.callsOf(stage.tagOf('retried'))).toBe(2)
       return seen
     },
   },
