@@ -14,6 +14,7 @@ import { loadProtos, processorService, SERVICE_NAME } from './protos.ts'
 import { continueReplies } from './reply.ts'
 import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
 import { clearSocket, openToGroup, socketPath } from './socket-file.ts'
+import { VerdictQueue } from './verdict-queue.ts'
 import { Complaints, type DoorLog } from './wiring.ts'
 
 export interface DoorOptions {
@@ -59,6 +60,7 @@ export class Door {
     this.#doorway = {
       factory,
       lag: new LoopLag(clock),
+      verdicts: new VerdictQueue(clock),
       complaints: new Complaints(log, clock),
       goOn: continueReplies(),
       streams: new Set(),
