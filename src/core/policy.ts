@@ -1,5 +1,6 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
+import type { ConcessionRules, Concessions } from './concessions.ts'
 import type { ExperimentBounds } from './experiments.ts'
 import type { Granted, Share } from './grants.ts'
 import type { CallNames } from './match.ts'
@@ -7,6 +8,7 @@ import type { Rates } from './price.ts'
 import type { Routes } from './route-table.ts'
 import type { ShareBook } from './shares.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
+import type { WasteRules } from './waste.ts'
 import type { Window, WindowSpec } from './window.ts'
 
 /** One BudgetPolicy, ClusterBudgetPolicy, or the limits and rules of one AccessKey. */
@@ -28,6 +30,8 @@ export interface Policy {
   readonly limits: readonly Limit[]
   readonly permissions: Permissions
   readonly reservation: ReservationRules
+  readonly concessions: ConcessionRules
+  readonly waste: WasteRules
   readonly audit: boolean
   readonly onLedgerUnavailable: 'Deny' | 'Allow'
   readonly response: ResponseRules
@@ -103,6 +107,8 @@ export interface ResponseRules {
   readonly statusCode: 402 | 403 | 429 | null
   readonly message: string | null
   readonly exposeAmounts: boolean
+  /** Whether answers tell what their call reserved, and what the limits have left. */
+  readonly exposeBalance: boolean
 }
 
 export interface AccessKey {
@@ -148,6 +154,8 @@ export interface PolicySet {
   keyFault(key: AccessKey, nowMs: number): string | null
   /** What binds the subject whatever it calls: empty `policies` means that nothing can. */
   bindSubject(subject: Subject): SubjectBinding
+  /** Whether any policy steers calls to other routes. */
+  steers(): boolean
   /** Every limit as declared, in order, for listing balances before the first call. */
   declared(): readonly DeclaredLimit[]
   /** How limits with `fairShare` are divided. */
@@ -164,6 +172,8 @@ export interface SubjectBinding {
   forbidsEndpoint(endpoint: string): PolicyName | null
   /** A policy that permits only some models or providers, so that calls of which neither is known must not pass; null for none. */
   readonly restricting: PolicyName | null
+  /** The same for calls that are sent to another route: what binds there binds them besides. Namespace null: that of the subject's route. */
+  at(route: { readonly namespace: string | null; readonly name: string }): SubjectBinding
   /** The same were every policy enforced; null where none of them only audits. */
   readonly asEnforced: (() => SubjectBinding) | null
 }
@@ -172,6 +182,7 @@ export interface Binding {
   readonly policies: readonly Policy[]
   readonly limits: readonly BoundLimit[]
   readonly rules: BindingRules
+  readonly concessions: Concessions
   /** The first permission that the call lacks, and the policy that says so. */
   readonly forbidden: { readonly what: 'model' | 'provider' | 'endpoint'; readonly name: string; readonly policy: PolicyName } | null
 }

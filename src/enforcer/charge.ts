@@ -18,6 +18,8 @@ export type Ending =
   /** No answer was seen, and the provider may have been reached. */
   | { readonly kind: 'lost' }
 
+export const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
+
 export interface Charge {
   /** The metric's label and the stream's word. */
   readonly how: 'exact' | 'unpriced' | 'partial' | 'absent' | 'unread' | 'error' | 'lost' | 'contradiction'

@@ -2,12 +2,10 @@
 // its reservation exactly once, however the exchange ends.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { unreadCall } from '../wire/call-draft.ts'
-import type { Dialect, Format } from '../wire/format.ts'
-import { type Admission, admit } from './admit.ts'
-import type { Allowed } from './allowance.ts'
+import type { Dialect } from '../wire/format.ts'
+import type { Amended } from './amend.ts'
 import { auditedShortfall } from './audit.ts'
-import type { Ending } from './charge.ts'
+import { type Ending, isExact } from './charge.ts'
 import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
@@ -15,28 +13,24 @@ import {
   type BodyAnswer,
   type Exchange,
   type HeadAnswer,
-  type HeaderChange,
   NO_CHANGE,
+  PASS,
   type Refusal,
   type RequestInfo,
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
-import { type AnswerMeter, openAnswerMeter } from './meter.ts'
+import { openAnswerMeter, openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import { earlierAttempts, endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
-
-type State =
-  | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
-  | ({ readonly kind: 'reserved'; readonly format: Format; readonly hideUsage: boolean; readonly written: boolean } & Held)
-  | ({ readonly kind: 'metering'; readonly meter: AnswerMeter } & Held)
-  /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
-  | { readonly kind: 'watching'; readonly request: WatchedRequest }
-  | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
-  /** Nothing is open any more: refused, passed, or closed. */
-  | { readonly kind: 'left' }
+import type { State } from './state.ts'
+import { steered } from './steer.ts'
+import { take } from './take.ts'
+import { tellPassage, tellReserved } from './tell.ts'
+import { marked } from './warn.ts'
+import type { Passage } from './ways.ts'
 
 export class Lifecycle implements Exchange {
   readonly #enforcer: Enforcer
@@ -44,8 +38,9 @@ export class Lifecycle implements Exchange {
   #dialect: Dialect = 'openai'
   #startMs: number
   #gone = false
-  /** What the client is told with its answer. */
-  #told: HeaderChange = NO_CHANGE
+  readonly #queued = { leave: (): void => {} }
+  /** What the client is told with its answer, whatever that is. */
+  #told = NO_CHANGE
 
   constructor(enforcer: Enforcer) {
     this.#enforcer = enforcer
@@ -81,42 +76,47 @@ export class Lifecycle implements Exchange {
       case 'pass':
         this.#leave('unmetered', considered.why)
         this.#audited(considered.audited)
-        return { kind: 'pass' }
-      case 'plan':
-        return this.#reserve(considered, state.request.endpoint.format)
+        return PASS
+      case 'ways':
+        return this.#reserve(considered, state.request, body.length)
     }
   }
 
-  async #reserve({ plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
-    const admission = await admit(this.#enforcer, plan)
-    if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
-    const { reservation } = admission
-    const allowed = admission.kind === 'unknown' ? this.#allow(plan, admission) : null
-    const held: Held = { reservation, plan, allowed }
-    if (admission.kind === 'unknown' && allowed === null) {
-      this.#release(held, 'unknown')
-      return this.#notReserved(plan, admission.verdict)
-    }
+  async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, request: MeteredRequest, bytes: number): Promise<BodyAnswer> {
+    const { amend, audited } = considered
+    const taken = await take(this.#enforcer, considered, {
+      subject: request.subject,
+      bytes,
+      startMs: this.#startMs,
+      queued: this.#queued,
+    })
+    if (taken === null) return { kind: 'gone' }
+    if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
+    if (taken.kind === 'free') return this.#pass(taken.passage, amend)
+    const { held, way, balances } = taken
     if (this.#gone) {
       this.#release(held, 'gone')
       return { kind: 'gone' }
     }
-    this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
-    this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
-    const balances = admission.kind === 'reserved' ? admission.balances : []
-    for (const { share } of plan.binding.limits) share?.book.admitted(share, this.#enforcer.time.now())
-    const warning = this.#enforcer.warner.saw(plan.binding.limits, reservation.lines, balances)
-    if (warning !== null) this.#told = { set: [['x-purser-warning', warning]], remove: [] }
-    this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
-    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
+    // Before anything else that may fail: what is reserved is held by somebody.
+    this.#state = { kind: 'reserved', ...held, format: request.endpoint.format, hideUsage: false, written: false }
+    const amended = amend(way)
+    const told = tellReserved(way, held.reservation.lines, balances, this.#enforcer.time.now())
+    this.#told = marked(this.#enforcer, way.plan, held.reservation.lines, balances, told)
+    this.#state = { ...this.#state, hideUsage: amended.hideUsage }
+    this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
+    this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
+    return { kind: 'admit', body: amended.body, change: steered(way), metadata: { id: held.reservation.id } }
   }
 
-  /** The ledger is away: where every policy that binds allows it, the call may go on what this process may admit by itself. */
-  #allow({ binding }: Plan, { reservation, fault }: Extract<Admission, { kind: 'unknown' }>): Allowed | null {
-    this.#enforcer.telemetry.ledgerError(fault)
-    const isAway = fault === 'unavailable' || fault === 'clock-skew'
-    if (!isAway || binding.rules.onLedgerUnavailable === 'Deny') return null
-    return this.#enforcer.allowance.take(binding.limits, reservation.lines)
+  /** In a way that no limit binds. */
+  #pass(passage: Passage, amend: (passage: Passage) => Amended): BodyAnswer {
+    if (this.#gone) return { kind: 'gone' }
+    const { body } = amend(passage)
+    this.#leave('unmetered', 'unmetered')
+    this.#told = tellPassage(passage)
+    this.#state = { kind: 'telling' }
+    return { kind: 'pass', body, change: steered(passage), tell: true }
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -124,7 +124,7 @@ export class Lifecycle implements Exchange {
     if (!auditsOnly(plan.binding.policies)) return { kind: 'refuse', refusal: this.#refuse(verdict) }
     this.#leave('unmetered', verdict.reason)
     this.#audited(verdict)
-    return { kind: 'pass' }
+    return PASS
   }
 
   verdictWritten(): void {
@@ -134,7 +134,7 @@ export class Lifecycle implements Exchange {
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
-    if (state.kind !== 'reserved') return { kind: 'done', change: NO_CHANGE }
+    if (state.kind !== 'reserved') return { kind: 'done', change: this.#told }
     const earlier = earlierAttempts(info)
     const ending = endingAtHead(info)
     if (earlier > 0) chargeEarlierAttempts(this.#enforcer, state, earlier, ending === 'never-sent' ? 1n : 0n)
@@ -155,9 +155,7 @@ export class Lifecycle implements Exchange {
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
-    const streaming = /event-stream/.test(info.headers.get('content-type') ?? '')
-    const call = unreadCall(request.format.name, request.endpoint, streaming)
-    const meter = endingAtHead(info) === null && !info.endOfStream ? openAnswerMeter(request.format, call, info, false) : null
+    const meter = openWatchedMeter(request, info)
     this.#state = meter === null ? { kind: 'left' } : { kind: 'proving', request, meter }
     return { kind: meter === null ? 'done' : 'meter', change: NO_CHANGE }
   }
@@ -180,6 +178,7 @@ export class Lifecycle implements Exchange {
 
   closed(unread: boolean): void {
     this.#gone = true
+    this.#queued.leave()
     const state = this.#state
     if (state.kind === 'metering') this.#finish(false, unread)
     // Before the verdict was written nothing has left; after it, the provider may have been asked.
@@ -245,5 +244,3 @@ export class Lifecycle implements Exchange {
     telemetry.trace(decision, { reason })
   }
 }
-
-const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'

@@ -38,14 +38,22 @@ export interface PlanInput {
   readonly book: PriceBook
   /** Whether the body may be changed, so that a bound can be put in. */
   readonly mayInject: boolean
+  /** A bound on the output of one choice to put in, in the place of what the call declares. */
+  readonly boundAt?: bigint | null
   readonly nowMs: number
+  /** What its provider calls the one model that may answer, where that is not the name that policies know it by. */
+  readonly nameThere?: string | null
   /** What a tokenizer counted of the body, where a policy asked for it. */
   readonly counted?: TokenCount | null
 }
 
-export function planCall(input: PlanInput): Planned {
-  const { call, provider, bound, book } = input
-  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint, namesOf: model => book.namesOf(provider, model) })
+/** What binds the call. */
+export const bindCall = ({ call, provider, bound, book }: Pick<PlanInput, 'call' | 'provider' | 'bound' | 'book'>): Binding =>
+  bound.bind({ models: call.models, provider, endpoint: call.endpoint, namesOf: model => book.namesOf(provider, model) })
+
+/** `binding`: where it is known already. */
+export function planCall(input: PlanInput, binding: Binding = bindCall(input)): Planned {
+  const { call, provider, book } = input
   if (binding.forbidden !== null) return refused(forbiddenVerdict(binding.forbidden))
   const { rules } = binding
   const priced = pricesOf(input, binding)
@@ -54,7 +62,7 @@ export function planCall(input: PlanInput): Planned {
   }
   if (binding.limits.length === 0 && rules.maxPerRequest === null) return { kind: 'unmetered' }
   const prices = priced ?? []
-  const outcome = estimateCall({ call, prices, provider, rules, mayInject: input.mayInject, counted: input.counted ?? null })
+  const outcome = estimateCall({ ...input, prices, rules })
   if (outcome.kind !== 'bounded') return refused(unboundedVerdict(outcome))
   const { estimate } = outcome
   const cap = rules.maxPerRequest
@@ -90,11 +98,11 @@ export function linesOf(plan: Plan, nowMs: number): Line[] {
 }
 
 /** Null where a model that may answer has no price, and the policy does not stand in for it. */
-function pricesOf({ call, provider, book, nowMs }: PlanInput, binding: Binding): readonly Price[] | null {
+function pricesOf({ call, provider, book, nowMs, nameThere = null }: PlanInput, binding: Binding): readonly Price[] | null {
   const prices: Price[] = []
   for (const model of call.models) {
     const standIn = binding.rules.onUnknownModel === 'DearestOfProvider'
-    const found = book.find(provider, model, nowMs)
+    const found = (nameThere === null ? null : book.find(provider, nameThere, nowMs)) ?? book.find(provider, model, nowMs)
     const known = found !== null && pricesKinds(found, call.charges ?? new Map()) ? found : null
     const price = known ?? (standIn ? book.dearest(provider, nowMs) : null)
     if (price === null) return null

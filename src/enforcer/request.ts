@@ -1,5 +1,6 @@
 // The head of a metered request as the enforcer keeps it until the body comes, and what a response's head says of its journey.
 import type { PolicySet, SubjectBinding } from '../core/policy.ts'
+import type { Subject } from '../core/subject.ts'
 import type { Endpoint, Format, RequestHead } from '../wire/format.ts'
 import type { Ending } from './charge.ts'
 import type { RequestInfo, ResponseInfo } from './exchange.ts'
@@ -7,6 +8,7 @@ import type { RequestInfo, ResponseInfo } from './exchange.ts'
 export interface MeteredRequest {
   readonly info: RequestInfo
   readonly head: RequestHead
+  readonly subject: Subject
   readonly bound: SubjectBinding
   /** The set that bound the subject: a reload in between does not mix two sets. */
   readonly set: PolicySet

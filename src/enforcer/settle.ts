@@ -1,5 +1,5 @@
 // Settlements and releases on their way to the ledger. The client never waits for one; a fault is tried again until it is answered.
-import type { ReleaseMove, ReleaseOutcome, SettleMove, SettleOutcome } from '../core/reservation.ts'
+import type { Line, ReleaseMove, ReleaseOutcome, SettleMove, SettleOutcome } from '../core/reservation.ts'
 import { ARREARS_KEEP_MS, OUTBOX_KEEP_MS, OUTBOX_MAX, OUTBOX_RETRY_MAX_MS, OUTBOX_RETRY_MS } from '../limits.ts'
 import type { Telemetry } from '../ports.ts'
 import type { Enforcer } from './enforcer.ts'
@@ -20,8 +20,13 @@ export interface Settler {
   drain(ms: number): Promise<number>
 }
 
+interface SettlerParts extends Pick<Enforcer, 'ledger' | 'time' | 'telemetry' | 'timer'> {
+  /** Told of each answered move: its budgets may have room again. */
+  readonly freed?: (lines: readonly Line[]) => void
+}
+
 /** The outbox is bounded in number and in time: what goes beyond is dropped and said, and the sweep charges its reservation. */
-export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer, 'ledger' | 'time' | 'telemetry' | 'timer'>): Settler {
+export function createSettler({ ledger, time, telemetry, timer, freed = () => {} }: SettlerParts): Settler {
   let pending = 0
   let faults = 0
   let waiting: Move[] = []
@@ -38,6 +43,7 @@ export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer,
     faults = 0
     answered()
     move.answered()
+    freed(move.move.lines)
     note(telemetry, move, outcome)
   }
 

@@ -7,15 +7,30 @@ import type { Window } from '../core/window.ts'
 import { windowText } from '../core/window.ts'
 import { DEADLINE_MS, NOT_AFTER_MS, WARN_LOOK_MAX, WARN_LOOK_MS, WARNINGS_REMEMBERED_MAX } from '../limits.ts'
 import type { Enforcer } from './enforcer.ts'
+import type { HeaderChange } from './exchange.ts'
+import type { Plan } from './plan.ts'
 
 export interface Warner {
-  /** Takes note of a call's balances, one a line. Answers what its client is told: budgets whose policies expose amounts. */
+  /** Takes note of a call's balances, one a line. Answers what its client is told: budgets whose policies expose what is left. */
   saw(limits: readonly BoundLimit[], lines: readonly Line[], balances: readonly Balance[]): string | null
   /** What these lines stand for was charged: their balances are looked at when that has arrived. */
   charged(limits: readonly BoundLimit[], lines: readonly Line[]): void
 }
 
 type Parts = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'mintId' | 'timer' | 'telemetry' | 'settler'>
+
+/** Takes note of what was admitted; `told` with a warning where its budgets have reached one. */
+export function marked(
+  { warner, time }: Pick<Enforcer, 'warner' | 'time'>,
+  { binding }: Plan,
+  lines: readonly Line[],
+  balances: readonly Balance[],
+  told: HeaderChange,
+): HeaderChange {
+  for (const { share } of binding.limits) share?.book.admitted(share, time.now())
+  const warning = warner.saw(binding.limits, lines, balances)
+  return warning === null ? told : { set: [...told.set, ['x-purser-warning', warning]], remove: told.remove }
+}
 
 export function createWarner(parts: Parts): Warner {
   const { ledger, time, timer } = parts
@@ -58,7 +73,7 @@ export function createWarner(parts: Parts): Warner {
         const [line, balance] = [lines[index], balances[index]]
         if (bound.limit.warnAtPercent.length === 0 || line === undefined || balance === undefined) return []
         const percent = found(bound, line.window, balance)
-        return percent === null || !bound.response.exposeAmounts ? [] : [`${budgetName(bound)} ${percent}%`]
+        return percent === null || !bound.response.exposeBalance ? [] : [`${budgetName(bound)} ${percent}%`]
       })
       return told.length === 0 ? null : told.join(', ')
     },

@@ -60,6 +60,7 @@ export interface HeaderMutation {
 }
 
 export interface CommonResponse {
+  readonly clearRouteCache?: true
   readonly headerMutation?: HeaderMutation
   readonly bodyMutation?: { readonly body: Uint8Array } | { readonly clearBody: true }
 }

@@ -1,18 +1,17 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
-import { assert } from '../core/assert.ts'
 import { type LimitVersion, unitPlaces } from '../core/budget.ts'
+import type { ConcessionRules } from '../core/concessions.ts'
 import type { ExperimentBounds } from '../core/experiments.ts'
-import type { Grant } from '../core/grants.ts'
-import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
+import type { WasteRules } from '../core/waste.ts'
 import type { WindowSpec } from '../core/window.ts'
+import { bornMs, decimal } from './compile-grant.ts'
 import { durationMs, instantMs } from './instant.ts'
 import type {
   AcceptedObject,
   AccessKeySpec,
   AllowDenyField,
-  BudgetGrantSpec,
   BudgetSpec,
   LabelSelectorField,
   LimitField,
@@ -21,10 +20,11 @@ import type {
   RatesField,
   ReservationField,
   SelectorField,
+  WasteField,
   WindowField,
 } from './objects.ts'
 
-type Name = Pick<AcceptedObject, 'namespace' | 'name' | 'labels'>
+export type Name = Pick<AcceptedObject, 'namespace' | 'name' | 'labels'>
 
 /** A BudgetPolicy or ClusterBudgetPolicy. `version` tells one state of its limits from a later one. */
 export function compileBudgetPolicy(
@@ -50,19 +50,22 @@ export function compileBudgetPolicy(
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec, scope === 'BudgetPolicy' ? object.namespace : null),
+    waste: waste(spec.waste),
     audit: spec.enforcement?.mode === 'Audit',
     onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
       statusCode: response?.statusCode ?? null,
       message: response?.message ?? null,
       exposeAmounts: response?.exposeAmounts ?? false,
+      exposeBalance: response?.exposeBalance ?? false,
     },
   }
 }
 
 /** The limits, permissions and rules of an AccessKey, as a policy that binds its calls; null where it declares none. */
 export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: LimitVersion): Policy | null {
-  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined) return null
+  if ([spec.limits, spec.permissions, spec.reservation, spec.waste].every(part => part === undefined)) return null
   return {
     ...named('AccessKey', object, version),
     namespaceSelector: null,
@@ -74,10 +77,12 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec, null),
+    waste: waste(spec.waste),
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
   }
 }
 
@@ -94,22 +99,6 @@ export function compileAccessKey(object: Name, spec: AccessKeySpec, version: Lim
     expiresAtMs: spec.expiresAt === undefined ? null : instantMs(spec.expiresAt),
     createdMs: bornMs(version),
     experiment: spec.experiment,
-  }
-}
-
-/** One without `startsAt` counts from when it is seen. */
-export function compileGrant({ namespace, name }: Name, spec: BudgetGrantSpec, version: LimitVersion): Grant {
-  const { kind: scope, name: policy, limit, partition } = spec.policyRef
-  return {
-    namespace,
-    name,
-    policy: { scope, namespace: scope === 'ClusterBudgetPolicy' ? '' : namespace, name: policy },
-    limit,
-    partition: partition ?? null,
-    billionths: decimal(spec.amount, 9),
-    createdMs: bornMs(version),
-    startsMs: spec.startsAt === undefined ? 0 : instantMs(spec.startsAt),
-    expiresMs: instantMs(spec.expiresAt),
   }
 }
 
@@ -168,9 +157,6 @@ function selector(field: SelectorField): Selector {
   return { kind: field.serviceAccount === undefined ? 'accessKey' : 'serviceAccount' }
 }
 
-/** Of a cluster the creation of an object; files only know their last change. */
-const bornMs = ({ createdMs, generation }: LimitVersion): number => (createdMs === 0 ? generation : createdMs)
-
 const experimentBounds = ({ maxAmount, maxDuration, maxOpen }: NonNullable<BudgetSpec['experiments']>): ExperimentBounds => ({
   maxAmount: maxAmount === undefined ? null : decimal(maxAmount, unitPlaces('USD')),
   maxDurationMs: maxDuration === undefined ? null : durationMs(maxDuration),
@@ -203,6 +189,30 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onExpiry: field.onExpiry ?? null,
 })
 
+/** `namespace`: of routes that name none; null for that of each call's own. */
+const concessions = (
+  { permissions: permits, reservation: field, steering }: Pick<BudgetSpec, 'permissions' | 'reservation' | 'steering'>,
+  namespace: string | null,
+): ConcessionRules => ({
+  clampToHeadroom: field?.clampToHeadroom ?? null,
+  minOutputTokens: count(field?.minOutputTokens),
+  substitutes: permits?.substitutes ?? [],
+  onForbiddenModel: permits?.onForbiddenModel ?? null,
+  onShortfall: field?.onShortfall ?? null,
+  queueMs: field?.queueFor === undefined ? null : durationMs(field.queueFor),
+  steering: (steering ?? []).map(({ value, provider, route, models }) => ({
+    value,
+    provider,
+    route: { namespace: route.namespace ?? namespace, name: route.name },
+    models: (models ?? []).map(({ name, as }) => ({ name, as: as ?? name })),
+  })),
+})
+
+const waste = ({ retryStorm, repeatedRequest }: WasteField = {}): WasteRules => ({
+  stormAfter: retryStorm?.afterRefusals ?? null,
+  repeated: repeatedRequest === undefined ? null : { max: repeatedRequest.max, withinMs: durationMs(repeatedRequest.within) },
+})
+
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */
 const rates = (field: RatesField): PriceList['models'][number]['rates'] => ({
   input: price(field.input),
@@ -222,9 +232,3 @@ const rates = (field: RatesField): PriceList['models'][number]['rates'] => ({
 
 const price = (text: string | undefined): bigint | null => (text === undefined ? null : decimal(text, 6))
 const count = (value: number | undefined): bigint | null => (value === undefined ? null : BigInt(value))
-
-function decimal(text: string, places: number): bigint {
-  const value = parseDecimalUp(text, places)
-  assert(value !== null, 'the schema lets no other amount through')
-  return value
-}

@@ -14,11 +14,6 @@ export function fieldFault(place: string, value: unknown, context: FieldContext)
 
 type FieldRule = (value: unknown, context: FieldContext) => string | null
 
-const unsupported =
-  (refused: unknown, allowed: string): FieldRule =>
-  value =>
-    value === refused ? `${typeof value === 'string' ? value : quote(value)} is not supported yet; allowed: ${allowed}` : null
-
 const trustedHeader: FieldRule = (value, { trustedHeaders }) => {
   if (typeof value !== 'string' || trustedHeaders === null || trustedHeaders.includes(value.toLowerCase())) return null
   const allowed =
@@ -31,6 +26,4 @@ export const HEADER_PLACES: readonly string[] = ['spec.limits[].partitionBy[].he
 
 const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
-  'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
-  'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
 }

@@ -45,12 +45,18 @@ export interface PermissionsField {
   readonly models?: AllowDenyField
   readonly providers?: AllowDenyField
   readonly endpoints?: AllowDenyField
+  readonly onForbiddenModel?: 'Deny' | 'Substitute'
+  readonly substitutes?: readonly string[]
 }
 
 export interface ReservationField {
   readonly inputEstimate?: 'Bytes' | 'Tokenizer' | 'Strict'
   readonly defaultMaxOutputTokens?: number
   readonly requireOutputBound?: boolean
+  readonly clampToHeadroom?: boolean
+  readonly minOutputTokens?: number
+  readonly onShortfall?: 'Deny' | 'Substitute'
+  readonly queueFor?: string
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'
@@ -60,6 +66,11 @@ export interface ReservationField {
   readonly onExpiry?: 'Estimate' | 'Observed'
 }
 
+export interface WasteField {
+  readonly retryStorm?: { readonly afterRefusals: number }
+  readonly repeatedRequest?: { readonly max: number; readonly within: string }
+}
+
 export interface LabelSelectorField {
   readonly matchLabels?: Readonly<Record<string, string>>
   readonly matchExpressions?: readonly {
@@ -67,6 +78,13 @@ export interface LabelSelectorField {
     readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
     readonly values?: readonly string[]
   }[]
+}
+
+export interface SteerField {
+  readonly value: string
+  readonly provider: string
+  readonly route: { readonly namespace?: string; readonly name: string }
+  readonly models?: readonly { readonly name: string; readonly as?: string }[]
 }
 
 export interface BudgetSpec {
@@ -83,8 +101,15 @@ export interface BudgetSpec {
   readonly limits?: readonly LimitField[]
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
+  readonly steering?: readonly SteerField[]
+  readonly waste?: WasteField
   readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
-  readonly response?: { readonly statusCode?: 402 | 403 | 429; readonly message?: string; readonly exposeAmounts: boolean }
+  readonly response?: {
+    readonly statusCode?: 402 | 403 | 429
+    readonly message?: string
+    readonly exposeAmounts: boolean
+    readonly exposeBalance: boolean
+  }
 }
 
 export interface AccessKeySpec {
@@ -95,6 +120,7 @@ export interface AccessKeySpec {
   readonly expiresAt?: string
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
+  readonly waste?: WasteField
   readonly limits?: readonly LimitField[]
 }
 

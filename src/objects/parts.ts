@@ -3,7 +3,8 @@ import type { LimitVersion } from '../core/budget.ts'
 import type { Grant } from '../core/grants.ts'
 import type { AccessKey, Policy, PriceList } from '../core/policy.ts'
 import type { PolicySetParts } from '../core/policy-set.ts'
-import { compileAccessKey, compileBudgetPolicy, compileGrant, compileKeyPolicy, compilePriceList } from './compile-objects.ts'
+import { compileGrant } from './compile-grant.ts'
+import { compileAccessKey, compileBudgetPolicy, compileKeyPolicy, compilePriceList } from './compile-objects.ts'
 import type { AcceptedObject } from './objects.ts'
 
 export interface VersionedObject {

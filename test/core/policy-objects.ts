@@ -2,12 +2,14 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import type { PolicySetOptions } from '../../src/core/compiled-policy.ts'
+import { NOTHING_SAID } from '../../src/core/concessions.ts'
 import { GrantBook } from '../../src/core/grants.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
 import { ShareBook } from '../../src/core/shares.ts'
 import type { Subject } from '../../src/core/subject.ts'
+import { NO_WASTE_RULES } from '../../src/core/waste.ts'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -36,9 +38,11 @@ export function policy(over: Partial<Policy> = {}): Policy {
     limits: [],
     permissions: permissions({}),
     reservation: reservation({}),
+    concessions: NOTHING_SAID,
+    waste: NO_WASTE_RULES,
     audit: false,
     onLedgerUnavailable: 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
     ...over,
   }
 }

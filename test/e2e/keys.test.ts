@@ -45,7 +45,7 @@ const users = (amount = '1'): unknown =>
       { name: 'each', unit: 'USD', amount, window: { lifetime: {} }, partitionBy: [{ attribute: 'user' }] },
       { name: 'calls', unit: 'Requests', amount: '10', window: { calendar: 'Year' }, warnAtPercent: [20, 50] },
     ],
-    response: { exposeAmounts: true },
+    response: { exposeBalance: true },
   })
 const bounds = {
   apiVersion: 'purser.dev/v1alpha1',

@@ -7,7 +7,7 @@ import { request, response } from './requests.ts'
 import { type SilentTelemetry, silentTelemetry } from './silent-telemetry.ts'
 import { openWorld, type World } from './world.ts'
 
-const policy = (limit: string, response = '{exposeAmounts: true}'): string => `
+const policy = (limit: string, response = '{exposeBalance: true}'): string => `
 apiVersion: purser.dev/v1alpha1
 kind: BudgetPolicy
 metadata: {name: team}
@@ -73,7 +73,7 @@ describe('a budget with warnAtPercent', () => {
     expect(told(world.telemetry)).toEqual([20])
   })
 
-  it('tells clients nothing where its policy does not expose amounts', async () => {
+  it('tells clients nothing where its policy does not expose its balance', async () => {
     const world = await openWorld(policy(DOLLAR, '{}'))
     for (let calls = 0; calls < 4; calls += 1) expect(await call(world.enforcer)).toBeNull()
     await eventually(() => told(world.telemetry).length > 0)

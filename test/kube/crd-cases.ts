@@ -259,9 +259,47 @@ const POLICIES: readonly Row[] = [
   ['an onUnknownModel unknown', policy('{reservation: {onUnknownModel: Allow}}'), 'spec.reservation.onUnknownModel', 'DearestOfProvider'],
   ['calls without the ledger', policy('{enforcement: {onLedgerUnavailable: Allow}}')],
   ['charges as observed', policy('{reservation: {onExpiry: Observed}}')],
+  ['clamping to a floor', policy('{reservation: {clampToHeadroom: true, minOutputTokens: 256}}')],
+  ['substitutes', policy('{permissions: {onForbiddenModel: Substitute, substitutes: [a, b, c]}, reservation: {onShortfall: Substitute}}')],
+  ['four substitutes', policy('{permissions: {substitutes: [a, b, c, d]}}'), 'spec.permissions.substitutes', '3'],
+  ['a substitute of many names', policy('{permissions: {substitutes: ["a*"]}}'), 'spec.permissions.substitutes', 'a*'],
+  ['a shortfall that waits', policy('{reservation: {onShortfall: Wait}}'), 'spec.reservation.onShortfall', 'Substitute'],
+  [
+    'steering',
+    policy(
+      '{steering: [{value: a, provider: azure, route: {name: x}, models: [{name: m1, as: m2}, {name: m3}]}, {value: b, provider: openai, route: {name: r2}}]}',
+    ),
+  ],
+  [
+    'steering to the same twice',
+    policy('{steering: [{value: a, provider: p, route: {name: r1}}, {value: a, provider: p, route: {name: r2}}]}'),
+    'spec.steering',
+    'a',
+  ],
+  ['steering to no route', policy('{steering: [{value: a, provider: p}]}'), 'spec.steering[0].route'],
+  [
+    'steering by a value of two words',
+    policy('{steering: [{value: a b, provider: p, route: {name: x}}]}'),
+    'spec.steering[0].value',
+    'a b',
+  ],
+  ['a queue', policy('{reservation: {queueFor: 1s}}')],
+  ['a queue of a minute', policy('{reservation: {queueFor: 1m}}'), 'spec.reservation.queueFor', 'from 100ms to 1500ms'],
+  ['a queue of seconds as a number', policy('{reservation: {queueFor: 1}}'), 'spec.reservation.queueFor', 'string'],
+  ['a retry storm', policy('{waste: {retryStorm: {}}}')],
+  ['a retry storm after one refusal', policy('{waste: {retryStorm: {afterRefusals: 1}}}'), 'spec.waste.retryStorm.afterRefusals', '2'],
+  ['a repeated request', policy('{waste: {repeatedRequest: {max: 20, within: 1m}}}')],
+  [
+    'a repeated request within days',
+    policy('{waste: {repeatedRequest: {max: 20, within: 25h}}}'),
+    'spec.waste.repeatedRequest.within',
+    '24h',
+  ],
+  ['a repeated request at no time', policy('{waste: {repeatedRequest: {max: 20}}}'), 'spec.waste.repeatedRequest.within'],
+  ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],
-  ['a response', policy('{response: {statusCode: 429, message: "Ask the platform team.", exposeAmounts: true}}')],
+  ['a response', policy('{response: {statusCode: 429, message: "Ask the platform team.", exposeAmounts: true, exposeBalance: true}}')],
   ['a status that is none of ours', policy('{response: {statusCode: 418}}'), 'spec.response.statusCode', '402'],
   ['a status as text', policy('{response: {statusCode: "402"}}'), 'spec.response.statusCode'],
   ['a message on two lines', policy('{response: {message: "a\\nb"}}'), 'spec.response.message'],
@@ -490,12 +528,15 @@ export interface Difference {
 }
 
 const NULL = 'the API server drops nulls before it looks, and no schema can forbid them; in a file an empty field is a slip'
-const NOT_YET = 'this version does not enforce it yet: a replica refuses it too, and says so'
 
 /** What the API server takes and `purser check` refuses. There is nothing the other way round. */
 export const DIFFERENCES: readonly Difference[] = [
   ['limits that are empty', policy('{limits: }'), 'spec.limits: ', NULL],
   ['a message that is empty', policy('{response: {message: }}'), 'spec.response.message', NULL],
-  ['substitutes', policy('{permissions: {onForbiddenModel: Substitute}}'), 'is not supported yet', NOT_YET],
-  ['clamping', policy('{reservation: {clampToHeadroom: true}}'), 'is not supported yet', NOT_YET],
+  [
+    'a route of another namespace',
+    policy('{steering: [{value: a, provider: p, route: {namespace: other, name: x}}]}'),
+    'is another namespace',
+    'no schema knows the namespace of its object; a replica refuses it too, and says so',
+  ],
 ].map(([name = '', text = '', phrase = '', why = '']) => ({ name, text, phrase, why }))

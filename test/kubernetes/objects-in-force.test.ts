@@ -41,7 +41,12 @@ const amounts = (objects: ObjectsInForce): bigint[] => objects.index.declared().
 describe('an object', () => {
   it('is in force with its creation and generation as its version', () => {
     const { objects } = fresh()
-    expect(objects.put(POLICY, raw('a', { limits: [limit()] }))).toEqual({ problems: [], warnings: [] })
+    expect(objects.put(POLICY, raw('a', { limits: [limit()] }))).toMatchObject({
+      problems: [],
+      warnings: [],
+      findings: [],
+      accepted: { name: 'a' },
+    })
     expect(objects.index.declared()[0]?.version).toEqual({ createdMs: Date.UTC(2026, 0, 1), generation: 3, grantMs: 0 })
     expect(objects.count).toBe(1)
   })
@@ -99,7 +104,7 @@ describe('an object', () => {
       expiresAt: '2027-01-01T00:00:00Z',
       reason: 'launch',
     }
-    expect(objects.put(GRANT, raw('g', grant))).toEqual({ problems: [], warnings: [] })
+    expect(objects.put(GRANT, raw('g', grant))).toMatchObject({ problems: [], warnings: [] })
     expect(objects.idleGrants()).toEqual([
       'BudgetGrant team/g: spec.policyRef: there is no BudgetPolicy team/a, so that it increases nothing',
     ])

@@ -28,7 +28,7 @@ const warning: BudgetWarning = {
     share: null,
     granted: { grants: new LimitGrants(), from: null },
     hard: true,
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
     window: () => ({ kind: 'lifetime' }),
   },
   window: { kind: 'calendar', startMs: Date.UTC(2026, 10, 1), endMs: Date.UTC(2026, 11, 1) },

@@ -1,0 +1,17 @@
+// The states of one exchange, and what each of them holds. Which follows which is `lifecycle.ts`'s business.
+import type { Format } from '../wire/format.ts'
+import type { Held } from './close.ts'
+import type { AnswerMeter } from './meter.ts'
+import type { MeteredRequest, WatchedRequest } from './request.ts'
+
+export type State =
+  | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
+  | ({ readonly kind: 'reserved'; readonly format: Format; readonly hideUsage: boolean; readonly written: boolean } & Held)
+  | ({ readonly kind: 'metering'; readonly meter: AnswerMeter } & Held)
+  /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
+  | { readonly kind: 'watching'; readonly request: WatchedRequest }
+  | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
+  /** Nothing is open, and the client is told something with its answer. */
+  | { readonly kind: 'telling' }
+  /** Nothing is open any more: refused, passed, or closed. */
+  | { readonly kind: 'left' }
