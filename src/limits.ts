@@ -69,15 +69,31 @@ export const QUEUE_BYTES_MAX = 67_108_864 // 64 MiB of bodies that wait, two of 
 export const QUEUE_POLL_MS = 100 // other replicas give back too; doubled each time that nothing comes of it
 export const QUEUE_POLL_MAX_MS = 400
 
+/** Refusals that are repeated from memory. */
+export const STORM_ASK_MS = 1_000 // the ledger is asked anew after this: two replicas together ask twice a second
+export const STORM_STALE_MS = 2_000 // while that answer is on its way the old one stands, but never for longer than this
+export const STORM_GAP_MS = 10_000 // refusals further apart than this are not in a row: nobody loops so slowly
+export const STORMS_MAX = 10_000 // subjects and budgets of one replica: about 10 MB
+
+/** Requests that come again. */
+export const REPEATS_MAX = 20_000 // different requests that one replica remembers: about 10 MB
+export const REPEATS_TIMES_MAX = 500_000 // and how often all of them came: 4 MB
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
 export const LOOP_LAG_MAX_MS = 500 // a verdict waits for up to three turns of the event loop: beyond this it would miss Envoy's timeout
 export const LOOP_SAMPLE_MS = 20
+export const VERDICT_WAIT_MAX_MS = 1_500 // of what Envoy waits: the rest is for what lies unread before the door
+export const VERDICT_FIRST_MS = 1 // a guess at the time between two verdicts until enough were given
+export const VERDICTS_SMOOTHED = 64 // two batches of the ledger: they are answered all at once
+export const VERDICTS_TAKEN_ALWAYS = 32 // one batch: where so few wait, the time between two says little
+export const OPEN_EXCHANGES_MAX = 12_000 // of one replica, some 40 KB each: more would not fit into its usual gibibyte beside bodies
 export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a verdict; Envoy sends none, others are slowed down
 export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
 export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
+export const CERTIFICATE_LOOK_MS = 1_000 // between two looks at the door's PEM files: a few KB
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
 /** The outbox of settlements while the ledger is away. */
@@ -121,6 +137,8 @@ assert(
 assert(QUEUE_WAIT_MAX_MS + 2 * LEDGER_TIMEOUT_MS <= ENVOY_MESSAGE_TIMEOUT_MS, 'whoever waited hears of it in time')
 assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
+assert(STORM_STALE_MS < STORM_GAP_MS && STORM_STALE_MS > STORM_ASK_MS + 2 * LEDGER_TIMEOUT_MS, 'an answer that is on its way comes first')
+assert(VERDICT_WAIT_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'whoever is let in has its verdict before Envoy gives up')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
 assert(BATCH_LINES_MAX >= LINES_MAX * ALTERNATIVES_MAX, 'one request always fits a batch')
 assert(LIMIT_MAX + AMOUNT_MAX * 2n < 2n ** 63n, 'balances stay inside int64')
@@ -145,9 +163,32 @@ export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not m
 export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
 export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides
 
+/** The controller. */
+export const LEASE_MS = 15_000 // for how long leadership is left to a leader that is not heard of; the numbers of client-go
+export const LEASE_RENEW_MS = 10_000 // a leader that could not renew for so long stops, well before another may begin
+export const LEASE_RETRY_MS = 2_000
+export const LEASE_REQUEST_MS = 5_000 // for one silent request: there is time for another before leadership is lost
+export const WRITE_REQUEST_MS = 10_000
+export const STATUS_WRITERS = 4 // statuses written at once: some hundred a second, and never more than this open on the server
+export const SNAPSHOT_EVERY_MS = 30_000 // figures that move are written at most so often: a status is no place for live numbers
+export const READINGS_EVERY_MS = 5_000 // how late a crossed threshold is told
+export const PARTITIONS_EVERY_MS = 30_000 // a limit may have 100,000 partitions, and all are read
+export const LEDGER_AWAY_MS = 20_000 // a ledger that misses some readings is not yet a change in the status of every policy
+export const RESYNC_MS = 30_000 // everything is judged anew: keys expire, and namespaces get labels, without a word to their policies
+export const STATUS_MESSAGE_CHARS_MAX = 1_024 // what a terminal shows of a condition is less
+export const NOTE_CHARS_MAX = 1_000 // of an Event: the API takes 1,024 bytes
+export const ANCESTORS_MAX = 16 // as Gateway API bounds its own
+export const TOLD_MAX = 10_000 // Events remembered as told: a server forgets them after an hour
+
+/** The doctor. */
+export const CONFIG_BYTES_MAX = 268_435_456 // of a configuration: dumps of gateways with thousands of routes are some tens of MB
+export const CONFIG_WAIT_MS = 30_000 // Envoy writes its dump on the main thread; a large one takes seconds
+
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
 assert(ARREARS_KEEP_MS + 3_600_000 <= RETAIN_UNPROVEN_MS, 'nor a charge without a reserve')
 assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')
+assert(LEASE_RENEW_MS + LEASE_RETRY_MS < LEASE_MS, 'a leader has stopped before another begins')
+assert(LEASE_REQUEST_MS < LEASE_RENEW_MS, 'one lost request costs no leadership')
 assert(WATCH_IDLE_MS < WATCH_SECONDS_MIN * 1_000, 'a dead watch is noticed before it would have ended')

@@ -5,7 +5,7 @@ import { assert } from '../core/assert.ts'
 import { type BodyAnswer, type Exchange, type HeaderChange, NO_CHANGE, type Refusal } from '../enforcer/exchange.ts'
 import { HELD_MESSAGES_MAX } from '../limits.ts'
 import { requestInfo, responseInfo, routeSettings } from './attributes.ts'
-import { type Call, type Doorway, type OpenStream, overloadRefusal, wiringRefusal } from './doorway.ts'
+import { type Call, type Doorway, type OpenStream, overloadRefusal, refusesMore, wiringRefusal } from './doorway.ts'
 import type { ProcessingRequest, Reply, WireBody, WireHeaders } from './protos.ts'
 import { amendedReply, bothChanges, changedReply, type Metadata, type Part, refusalReply, replacedPiece, unchanged } from './reply.ts'
 import { unusableModes } from './wiring.ts'
@@ -95,9 +95,8 @@ export class ExchangeStream implements OpenStream {
     if (this.#phase !== 'fresh') return this.#refuseWiring('The proxy sent request headers twice on one stream.')
     const wrong = unusableModes(message.protocolConfig)
     if (wrong !== null) return this.#refuseWiring(wrong)
-    const { factory, lag } = this.#door
-    if (lag.overloaded() || !factory.admitting()) return this.#refuse(overloadRefusal)
-    this.#exchange = factory.open()
+    if (refusesMore(this.#door)) return this.#refuse(overloadRefusal)
+    this.#exchange = this.#door.factory.open()
     const info = requestInfo(message, head, routeSettings(this.#call.metadata))
     const answer = this.#exchange.requestHeaders(info)
     if (answer.kind === 'refuse') return this.#refuse(answer.refusal)
@@ -117,6 +116,7 @@ export class ExchangeStream implements OpenStream {
   #requestBody(body: WireBody) {
     if (this.#phase === 'fresh') return this.#refuseWiring('The ext_proc filter has request_header_mode SKIP: it must be SEND.')
     if (this.#phase !== 'body') return this.#refuseWiring('The proxy sent a request body in more than one piece.')
+    if (this.#door.verdicts.full()) return this.#refuse(overloadRefusal) // many bodies came since its headers
     return this.#judge(body.body ?? NO_BYTES, 'requestBody', NO_CHANGE)
   }
 
@@ -124,7 +124,7 @@ export class ExchangeStream implements OpenStream {
   #judge(body: Uint8Array, part: Part, change: HeaderChange) {
     assert(this.#exchange !== null, 'a body follows headers')
     this.#phase = 'verdict'
-    this.#exchange.requestBody(body).then(
+    this.#door.verdicts.during(this.#exchange.requestBody(body)).then(
       answer => this.#judged(answer, part, change),
       fault => this.#fail(fault),
     )

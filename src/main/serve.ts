@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type Policies, serve, type Wiring } from '../cli/serve.ts'
-import { type Config, ConfigError, FLAGS, flagLines, parseConfig, processEnv, splitAddress } from '../config.ts'
+import { ConfigError } from '../config/values.ts'
+import { type Config, FLAGS, flagLines, parseConfig, processEnv, splitAddress } from '../config.ts'
 import { openDoor } from '../envoy/server.ts'
 import { startHttpServer } from '../http/server.ts'
 import { systemClock as clock, systemRandom, systemTimer } from '../system.ts'
@@ -22,6 +23,7 @@ export async function runServe(args: readonly string[]): Promise<number> {
   const metrics = createMetrics()
   const refusals = sumRefusals(log)
   const telemetry = createTelemetry(metrics, log, refusals)
+  let openExchanges = (): number => 0
   const wiring: Wiring = {
     clock,
     timer: systemTimer,
@@ -32,11 +34,18 @@ export async function runServe(args: readonly string[]): Promise<number> {
     openPolicies: openServedPolicies,
     openPrices,
     tokens: createTokenCounter(),
-    openDoor: (_, factory) => openDoor(factory, { listen: config.grpcListen, tls: tlsOf(config), clock, log: doorLog(log) }),
+    openDoor: async (_, factory) => {
+      const door = await openDoor(factory, { listen: config.grpcListen, tls: tlsOf(config), clock, log: doorLog(log) })
+      openExchanges = () => door.open
+      return door
+    },
     openHttp: (_, parts) => {
       registerBudgetGauges(metrics.registry, parts.ledger, parts.policies, parts.nowMs)
       const { host, port } = splitAddress(config.httpListen)
-      const page = async () => ({ contentType: metrics.registry.contentType, body: await metrics.registry.metrics() })
+      const page = async () => {
+        metrics.openExchanges.set(openExchanges())
+        return { contentType: metrics.registry.contentType, body: await metrics.registry.metrics() }
+      }
       return startHttpServer({ ...parts, metrics: page, token: tokenOf(config) }, host, port)
     },
   }

@@ -27,6 +27,8 @@ export interface EnvoySetting {
   readonly providerPort: number
   /** Which of the shipped configurations, in `deploy/envoy`. */
   readonly file?: string
+  /** The folder with the keys of the providers, which Envoy is to send: what the shipped file has behind `#key`. */
+  readonly keys?: string
   /** Wraps the command, for instance `['taskset', '-c', '0']`. */
   readonly launcher?: readonly string[]
   /** A last word on the parsed configuration. */
@@ -106,7 +108,9 @@ export async function startEnvoy(setting: EnvoySetting): Promise<Envoy> {
 }
 
 function shippedConfig(setting: EnvoySetting, port: number, adminPort: number): EnvoyConfig {
-  const config = parse(readFileSync(join(ROOT, 'deploy/envoy', setting.file ?? 'default.yaml'), 'utf8')) as EnvoyConfig
+  const text = readFileSync(join(ROOT, 'deploy/envoy', setting.file ?? 'default.yaml'), 'utf8')
+  const { keys } = setting
+  const config = parse(keys === undefined ? text : text.replaceAll('#key ', '').replaceAll('/etc/purser', keys)) as EnvoyConfig
   config.admin.address.socket_address.port_value = adminPort
   const [listener] = config.static_resources.listeners
   if (listener === undefined) throw new Error('deploy/envoy/default.yaml has no listener')
