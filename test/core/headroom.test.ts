@@ -37,8 +37,10 @@ describe('a bound within what is left', () => {
         const bound = found ?? 0n
         expect(bound).toBeGreaterThanOrEqual(floor)
         if (bound < asked) expect(fits(bound)).toBe(true)
-        // What the rounding of both ends can cost: less than a part in the number of units between them, and one.
-        const slack = all.some(one => amount(one, asked) - amount(one, floor) < 1_000n) ? more : more / 900n + 1n
+        // What the rounding of both ends can cost: a few units' worth of the line that grows least between them.
+        const units = known.map(one => amount(one, asked) - amount(one, floor)).sort((a, b) => (a < b ? -1 : 1))
+        const [fewest = 0n] = units
+        const slack = fewest < 4n ? more : (4n * more) / fewest + 2n
         if (bound + slack < asked) expect(fits(bound + slack + 1n)).toBe(false)
       }),
       { numRuns: 2_000 },

@@ -127,3 +127,25 @@ it('is lowered only where no policy that binds denies it', async () => {
   const both = `${policy('0.05')}---${policy('9', '{clampToHeadroom: false}').replace('name: team', 'name: other').replace('name: usd', 'name: more')}`
   expect((await send(await openWorld(both), chat({ max_tokens: 16_000 }))).answer.kind).toBe('refuse')
 })
+
+it('passes under an id of its own where the ledger wrote the reserve in some of its ways and did not answer', async () => {
+  let silent = false
+  const yaml = policy('0.05').replace('window: {lifetime: {}}}', 'window: {lifetime: {}}, allowUpTo: "1"}')
+  const world = await openWorld(`${yaml}  enforcement: {onLedgerUnavailable: Allow}\n`, ledger => ({
+    ...ledger,
+    reserve: async move => {
+      const outcome = await ledger.reserve(move)
+      return silent ? { kind: 'unavailable', why: 'timed out' } : outcome
+    },
+  }))
+  silent = true
+  const { exchange, sent, answer } = await send(world, chat({ max_tokens: 16_000 }))
+  // As it was asked: nobody knows which of its ways was taken.
+  expect([answer.kind, boundOf(sent)]).toEqual(['admit', 16_000n])
+  exchange.verdictWritten()
+  exchange.responseHeaders(response())
+  const usage = { prompt_tokens: 8, completion_tokens: 3, total_tokens: 11 }
+  exchange.responseBody(Buffer.from(JSON.stringify({ model: 'gpt-4o', choices: [], usage })), true)
+  await world.settled()
+  expect(await world.balance('usd')).toMatchObject({ reserved: 0n, spent: 8n * 2_500n + 3n * OUT, suspense: 0n, overrun: 0n })
+})
