@@ -72,12 +72,12 @@ export class Controller {
         put: (place, raw, judged) => {
           const id = this.#objects.put(place, raw, judged)
           if (id !== null) this.#changed(id)
-          if (place.kind === 'AccessKey' && judged !== null) this.#rivalsChanged()
+          if (judged !== null) this.#othersChanged(place.kind)
         },
         removed: ({ kind }, key) => {
           const id = this.#objects.remove(kind, key)
           if (id !== null) this.#reconciler.forget(id)
-          if (kind === 'AccessKey') this.#rivalsChanged()
+          this.#othersChanged(kind)
         },
       },
     })
@@ -168,8 +168,10 @@ export class Controller {
     for (const id of this.#objects.ids()) if (this.#objects.get(id)?.kind.endsWith('BudgetPolicy')) this.#changed(id)
   }
 
-  #rivalsChanged(): void {
-    for (const name of this.policies.objects.rivals) this.#changed(idOf('AccessKey', name))
+  /** What one object says may be about others: who holds a key's hash, and whether a model has a price. */
+  #othersChanged(kind: string): void {
+    if (kind === 'ModelPriceList') this.#policiesChanged()
+    if (kind === 'AccessKey') for (const name of this.policies.objects.rivals) this.#changed(idOf('AccessKey', name))
   }
 
   #limitsChanged(keys: readonly BudgetKey[]): void {
