@@ -31,6 +31,12 @@ const CASES: Readonly<Record<string, { readonly series: Readonly<Record<string, 
       'purser_decision_duration_seconds_bucket{pod="a",decision="admitted",le="+Inf"}': counts,
     },
   },
+  PurserNoController: {
+    series: {
+      'leader_election_master_status{pod="a",name="purser-controller"}': then('1', '0'),
+      'leader_election_master_status{pod="b",name="purser-controller"}': then('0', '0'),
+    },
+  },
   PurserBudgetAlmostUsed: {
     series: {
       [`purser_budget_limit{pod="a",${BUDGET}}`]: then('100', '100'),

@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parse } from 'yaml'
 import { type Child, freePort, startChild } from '../e2e/child.ts'
+import { until } from '../e2e/until.ts'
+import { RedisServer } from '../redis/server.ts'
 import { type ApiServer, CRDS, kubectl, makeNamespace, messageOf } from './api-server.ts'
 import { CHART, helm, ROOT } from './chart.ts'
 import { type Client, createClient } from './client.ts'
@@ -158,7 +160,7 @@ describe('the account of the enforcers', () => {
     const { token } = await as('purser', 'purser')
     const kubeconfig = join(server.folder, 'enforcer')
     writeFileSync(kubeconfig, readFileSync(server.kubeconfig, 'utf8').replace(server.token, token))
-    const purser = await startServe(kubeconfig)
+    const purser = await startInstalled('purser', kubeconfig, 'memory:')
     await purser.child.line(line => line.includes('"msg":"ready"'), 30_000)
     expect((await fetch(`${purser.http}/readyz`)).status).toBe(200)
     expect(await purser.child.end('SIGTERM')).toBe(0)
@@ -211,6 +213,24 @@ describe('the account of the controllers', () => {
     const events = { group: 'events.k8s.io', resource: 'events', namespace: 'search' }
     expect(await may(controller, { verb: 'create', ...events })).toBe(true)
     expect(await may(controller, { verb: 'list', ...events })).toBe(false)
+  })
+
+  it('is enough for control, with the flags of the chart', async () => {
+    const { token } = await as('purser', controller)
+    const kubeconfig = join(server.folder, 'controller')
+    writeFileSync(kubeconfig, readFileSync(server.kubeconfig, 'utf8').replace(server.token, token))
+    const redis = await RedisServer.start()
+    onTestFinished(() => redis.stop())
+    const { child, http } = await startInstalled('purser-controller', kubeconfig, redis.url)
+    await until('control to be ready', 30_000, child, async () => (await fetch(`${http}/readyz`)).ok)
+    await until('a status', 30_000, child, async () => {
+      const { body } = await server.admin.get(`${API}/namespaces/other/budgetpolicies/team`)
+      return JSON.stringify((body as { status?: object }).status ?? {}).includes('"Accepted"')
+    })
+    const { body } = await server.admin.get('/apis/coordination.k8s.io/v1/namespaces/purser/leases/purser-controller')
+    expect((body as { spec: { holderIdentity: string } }).spec.holderIdentity).not.toBe('')
+    expect(child.lines.filter(line => /forbidden/i.test(line))).toEqual([])
+    expect(await child.end('SIGTERM')).toBe(0)
   })
 
   it('patches a status, not a limit, and reads no Secret', async () => {
@@ -315,12 +335,14 @@ describe('helm uninstall', () => {
   })
 })
 
-/** `serve` with the arguments of the installed Deployment, on free ports of loopback and on a ledger in memory. */
-async function startServe(kubeconfig: string): Promise<{ child: Child; http: string }> {
-  const text = kubectl(server, ['-n', 'purser', 'get', 'deployment', 'purser', '-o', 'jsonpath={.spec.template.spec.containers[0].args}'])
+/** What an installed Deployment would run, with a ledger and on free ports of loopback. */
+async function startInstalled(deployment: string, kubeconfig: string, ledger: string): Promise<{ child: Child; http: string }> {
+  const path = '{.spec.template.spec.containers[0].args}'
+  const text = kubectl(server, ['-n', 'purser', 'get', 'deployment', deployment, '-o', `jsonpath=${path}`])
+  const args = JSON.parse(text) as string[]
   const [grpc, http] = [await freePort(), await freePort()]
-  const own = [`--grpc-listen=127.0.0.1:${grpc}`, `--http-listen=127.0.0.1:${http}`, '--ledger=memory:']
-  const child = startChild('purser', join(ROOT, 'bin/purser'), [...(JSON.parse(text) as string[]), ...own], { KUBECONFIG: kubeconfig })
+  const own = [`--http-listen=127.0.0.1:${http}`, `--ledger=${ledger}`, ...(args[0] === 'serve' ? [`--grpc-listen=127.0.0.1:${grpc}`] : [])]
+  const child = startChild(deployment, join(ROOT, 'bin/purser'), [...args, ...own], { KUBECONFIG: kubeconfig })
   onTestFinished(async () => {
     await child.end('SIGKILL')
   })

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { parseControlConfig } from '../../src/cli/control-config.ts'
 import { FLAGS, parseConfig } from '../../src/config.ts'
 import { CHART, helm, type KubeObject, object, ROOT, render, template, VARIANTS } from './chart.ts'
 import { kubeTools } from './tools.ts'
@@ -128,6 +129,12 @@ describe('what serve and control are told', () => {
     const [controller, enforcer] = [serving(objects, 'purser-controller'), serving(objects)]
     const own = ['control', '--lease-namespace=purser']
     expect(controller.args).toEqual(expect.arrayContaining(own))
+    expect(parseControlConfig(controller.args.slice(1), { PURSER_LEDGER: 'redis://a' })).toMatchObject({
+      httpListen: '[::]:9003',
+      leaseNamespace: 'purser',
+      trustedHeaders: ['x-team', 'x-user'],
+      defaultNamespace: 'llm',
+    })
     const shared = controller.args.filter(flag => !own.includes(flag))
     expect(enforcer.args).toEqual(expect.arrayContaining(shared))
     expect(controller.image).toBe(enforcer.image)
@@ -195,6 +202,34 @@ describe('what is said twice is said the same', () => {
     filters[0].typed_config.grpc_service.envoy_grpc.cluster_name = 'outbound|9002||purser.purser.svc.cluster.local'
     filters[0].typed_config.grpc_service.initial_metadata = [{ key: 'x-purser-namespace', value: 'search' }]
     expect(configPatches.filter(({ applyTo }) => applyTo === 'HTTP_FILTER').map(({ patch }) => patch.value)).toEqual(filters)
+  })
+
+  const inDeploy = (file: string): readonly KubeObject[] =>
+    parseAllDocuments(readFileSync(join(ROOT, 'deploy', file), 'utf8')).map(document => document.toJS() as KubeObject)
+
+  it('what attaches Envoy Gateway, in deploy/envoy-gateway', () => {
+    const chart = render({ ...trial, attach: { envoyGateway: { targets: [{ namespace: 'llm', name: 'llm' }] } } })
+    const plain = inDeploy('envoy-gateway/attach.yaml')
+    expect(plain.map(({ kind }) => kind)).toContain('EnvoyExtensionPolicy')
+    for (const { kind, spec } of plain) expect(chart.find(one => one.kind === kind)?.spec, kind).toEqual(spec)
+  })
+
+  it('what attaches Istio, in deploy/istio', () => {
+    const gateways = [{ namespace: 'istio-ingress', selector: { istio: 'ingressgateway' } }]
+    const chart = render({ ...trial, attach: { istio: { gateways, extAuthzGateways: gateways } } })
+    // There the providers' keys are put in as well, at routes and clusters that only it knows.
+    const shared = ({ kind, spec }: KubeObject): unknown =>
+      kind === 'EnvoyFilter'
+        ? new Set(
+            (spec as EnvoyFilterSpec).configPatches
+              .filter(({ applyTo }) => !['CLUSTER', 'HTTP_ROUTE'].includes(applyTo))
+              .map(({ patch }) => patch),
+          )
+        : spec
+    for (const plain of ['istio/ext-proc.yaml', 'istio/ext-authz.yaml'].flatMap(inDeploy)) {
+      const ours = chart.find(one => one.kind === plain.kind)
+      expect(ours === undefined ? null : shared(ours), plain.kind).toEqual(shared(plain))
+    }
   })
 
   it('the alerts and the dashboard, in deploy', () => {
