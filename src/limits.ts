@@ -79,6 +79,9 @@ export const STORMS_MAX = 10_000 // subjects and budgets of one replica: about 1
 export const REPEATS_MAX = 20_000 // different requests that one replica remembers: about 10 MB
 export const REPEATS_TIMES_MAX = 500_000 // and how often all of them came: 4 MB
 
+/** Streams that are cut. */
+export const CUT_SLICE_BYTES = 1_024 // looked at one by one: a few events, so that what was reserved for is not cut with what was not
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one

@@ -172,7 +172,7 @@ function withinEstimate(cost: NanoUsd | null, estimate: NanoUsd | null, reported
  * Who may answer, as far as it tells something about tokens: the entries of the price book, and the names that were asked for where
  * they tell a family (the price of another model may stand in for theirs) or there are no prices.
  */
-function answerersOf(call: Call, prices: readonly Price[], provider: string | null): readonly Answerer[] {
+export function answerersOf(call: Call, prices: readonly Price[], provider: string | null): readonly Answerer[] {
   const asked = prices.length > 0 ? call.models.filter(tellsFamily) : call.models
   return [...prices, ...asked.map(model => ({ provider, model }))]
 }

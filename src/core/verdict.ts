@@ -37,6 +37,7 @@ export const REASONS = [
   'ledger-unavailable',
   'overload',
   'wiring',
+  'cut-at-reservation',
 ] as const
 export type Reason = (typeof REASONS)[number]
 
@@ -81,6 +82,7 @@ const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
   'ledger-unavailable': 503,
   overload: 503,
   wiring: 500,
+  'cut-at-reservation': 402,
 }
 
 /** Reasons that a ledger's refusal gives; their verdicts are made by `refusal.ts`, and repeated by `waste.ts`. */

@@ -9,6 +9,8 @@ export interface WasteRules {
   readonly stormAfter: number | null
   /** How often the same request may come within a span. */
   readonly repeated: { readonly max: number; readonly withinMs: number } | null
+  /** Whether a stream ends where it has outgrown its reservation. */
+  readonly cutsStreams: boolean
 }
 
 /** One policy's rule for requests that come again. */
@@ -21,7 +23,7 @@ export interface RepeatRule {
   readonly message: string | null
 }
 
-export const NO_WASTE_RULES: WasteRules = { stormAfter: null, repeated: null }
+export const NO_WASTE_RULES: WasteRules = { stormAfter: null, repeated: null, cutsStreams: false }
 
 /** Whole seconds; a longer wait is not promised. */
 const RETRY_AFTER_MAX_S = 60
@@ -49,6 +51,16 @@ export function repeatedRequestVerdict({ policy, max, withinMs, message }: Repea
   const isSoon = seconds <= RETRY_AFTER_MAX_S
   return { ...verdict('repeated-request', text, policy), retryAfter: isSoon ? seconds : null, dontRetry: !isSoon }
 }
+
+/** The first policy that ends streams which have outgrown their reservations; one that only audits ends none. */
+export function cutter(policies: readonly Policy[]): PolicyName | null {
+  const found = policies.find(({ audit, waste }) => !audit && waste.cutsStreams)
+  return found === undefined ? null : policyName(found)
+}
+
+/** Told within an answer, whose status was sent long before. */
+export const cutVerdict = (policy: PolicyName): Verdict =>
+  verdict('cut-at-reservation', 'The answer is longer than its call could be, and is ended here: more was not reserved for.', policy)
 
 /** A refusal told once more. `step`: how often it was confirmed since the storm began; the wait doubles with each, up to a minute. */
 export function repeatedVerdict(verdict: Verdict, step: number, random: number): Verdict {

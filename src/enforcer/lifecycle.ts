@@ -8,6 +8,7 @@ import { auditedShortfall } from './audit.ts'
 import { type Ending, isExact } from './charge.ts'
 import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
+import { openCallMeter } from './cut.ts'
 import type { Enforcer } from './enforcer.ts'
 import {
   type BodyAnswer,
@@ -20,7 +21,7 @@ import {
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
-import { openAnswerMeter, openWatchedMeter } from './meter.ts'
+import { openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
@@ -141,7 +142,7 @@ export class Lifecycle implements Exchange {
     if (ending === 'never-sent') this.#release(state, ending)
     else if (ending !== null) this.#close(state, ending)
     else {
-      const meter = openAnswerMeter(state.format, state.plan.call, info, state.hideUsage)
+      const meter = openCallMeter(state, info)
       if (meter === null) this.#close(state, { kind: 'unread' })
       else {
         const { reservation, plan, allowed } = state

@@ -208,9 +208,10 @@ const concessions = (
   })),
 })
 
-const waste = ({ retryStorm, repeatedRequest }: WasteField = {}): WasteRules => ({
+const waste = ({ retryStorm, repeatedRequest, cutAtReservation = false }: WasteField = {}): WasteRules => ({
   stormAfter: retryStorm?.afterRefusals ?? null,
   repeated: repeatedRequest === undefined ? null : { max: repeatedRequest.max, withinMs: durationMs(repeatedRequest.within) },
+  cutsStreams: cutAtReservation,
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

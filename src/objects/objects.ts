@@ -69,6 +69,7 @@ export interface ReservationField {
 export interface WasteField {
   readonly retryStorm?: { readonly afterRefusals: number }
   readonly repeatedRequest?: { readonly max: number; readonly within: string }
+  readonly cutAtReservation?: boolean
 }
 
 export interface LabelSelectorField {

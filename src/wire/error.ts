@@ -1,11 +1,23 @@
 // A verdict's body in the caller's dialect, so that its client library raises its own kind of error. Says nothing that the verdict does not.
 import { assertNever } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
-import type { Dialect, ErrorBody } from './format.ts'
+import type { Dialect, ErrorBody, Format } from './format.ts'
 
 /** Shapes: the error pages of the OpenAI, Anthropic, Gemini (google.rpc.Status) and Bedrock (AWS REST JSON) references. */
 export function errorBody(dialect: Dialect, verdict: Verdict): ErrorBody {
   return { contentType: 'application/json', body: JSON.stringify(shape(dialect, verdict)) }
+}
+
+/**
+ * The same as an event of a stream that has begun. Sources: the streaming pages of the Anthropic and OpenAI Responses references, which name
+ * their error events; clients of the others look for `error` in the data of any event.
+ */
+export function errorEvent({ name, dialect }: Pick<Format, 'name' | 'dialect'>, verdict: Verdict): string {
+  const { message, reason } = verdict
+  if (name === 'openai-responses') {
+    return `event: error\ndata: ${JSON.stringify({ type: 'error', code: reason, message, param: null, sequence_number: 0 })}\n\n`
+  }
+  return `${dialect === 'anthropic' ? 'event: error\n' : ''}data: ${errorBody(dialect, verdict).body}\n\n`
 }
 
 function shape(dialect: Dialect, { status, message, reason }: Verdict): unknown {

@@ -1,10 +1,12 @@
 // Wasted calls through a real Envoy, two replicas and Redis: what a loop costs the ledger, and what its client is told.
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, call, manyConnections } from './call.ts'
 import { answerAsChat, type Capture, startCapture } from './capture.ts'
 import { accessKey } from './policies.ts'
 import { CHAT_PATH } from './provider.ts'
-import { startWorld, type World } from './world.ts'
+import { rowOf, settled, startWorld, type World } from './world.ts'
 
 let capture: Capture
 let world: World
@@ -14,8 +16,14 @@ const key = (name: string, amount: string, waste: unknown): unknown =>
   accessKey([{ name: 'all', unit: 'USD', amount, window: { lifetime: {} } }], keyOf(name), name, { waste })
 
 beforeAll(async () => {
-  capture = await startCapture(answerAsChat)
-  const objects = [key('loop', '0.001', { retryStorm: {} }), key('stuck', '5', { repeatedRequest: { max: 3, within: '5m' } })]
+  capture = await startCapture((request, response) =>
+    request.body.includes('at length') ? answerAtLength(response) : answerAsChat(request, response),
+  )
+  const objects = [
+    key('loop', '0.001', { retryStorm: {} }),
+    key('stuck', '5', { repeatedRequest: { max: 3, within: '5m' } }),
+    key('long', '5', { cutAtReservation: true }),
+  ]
   world = await startWorld({ ledger: 'redis', replicas: 2, objects, providerPort: capture.port })
 })
 
@@ -23,6 +31,19 @@ afterAll(async () => {
   await world?.stop()
   await capture?.stop()
 })
+
+const words = (text: string): object => ({ model: 'gpt-4o', choices: [{ index: 0, delta: { content: text } }] })
+const USAGE = { prompt_tokens: 10, completion_tokens: 2_000, total_tokens: 2_010 }
+
+/** 2,000 words whatever the bound, and the report of them at the end. */
+async function answerAtLength(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const write = (value: unknown): boolean => response.write(`data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`)
+  for (let word = 0; word < 2_000; word++) if (!write(words(' words'))) await once(response, 'drain')
+  write({ model: 'gpt-4o', choices: [], usage: USAGE })
+  write('[DONE]')
+  response.end()
+}
 
 const agent = manyConnections()
 
@@ -84,5 +105,23 @@ describe('repeatedRequest', () => {
     }
     expect((await send('stuck', JSON.stringify(body('Hi  there')))).status).toBe(200)
     expect(capture.requests).toHaveLength(7)
+  })
+})
+
+describe('cutAtReservation', () => {
+  it('ends a stream beyond its bound with an error, and charges what the provider reports', async () => {
+    const body = { model: 'gpt-4o', max_tokens: 200, stream: true, messages: [{ role: 'user', content: 'Tell me at length.' }] }
+    const { status, body: text, end } = await send('long', JSON.stringify(body))
+    expect([status, end]).toEqual([200, 'whole'])
+    const events = text.split('\n\n').filter(event => event !== '')
+    const last = events.pop() ?? ''
+    expect(JSON.parse(last.slice('data: '.length))).toMatchObject({ error: { code: 'cut-at-reservation' } })
+    expect(events.length).toBeGreaterThan(200)
+    expect(events.length).toBeLessThan(1_000)
+    expect(new Set(events)).toEqual(new Set([`data: ${JSON.stringify(words(' words'))}`]))
+    const row = rowOf(await settled(world.purser, 10_000), 'long')
+    // 10 tokens in at $2.50 and 2,000 out at $10 a million.
+    expect([row.spent, row.suspense]).toEqual(['0.020025', '0'])
+    expect(Number(row.overrun)).toBeGreaterThan(0.015)
   })
 })

@@ -296,6 +296,7 @@ const POLICIES: readonly Row[] = [
     '24h',
   ],
   ['a repeated request at no time', policy('{waste: {repeatedRequest: {max: 20}}}'), 'spec.waste.repeatedRequest.within'],
+  ['cutting streams', policy('{waste: {cutAtReservation: true}}')],
   ['a floor of a word', policy('{reservation: {minOutputTokens: 15}}'), 'spec.reservation.minOutputTokens', '16'],
   ['audit', policy('{enforcement: {mode: Audit, onLedgerUnavailable: Deny}}')],
   ['a mode unknown', policy('{enforcement: {mode: Dry}}'), 'spec.enforcement.mode', 'Audit'],

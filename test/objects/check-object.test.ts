@@ -328,7 +328,7 @@ describe('the schemas of record', () => {
     const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel substitutes}'
     const RESERVATION =
       'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall queueFor maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
-    const WASTE = 'waste{retryStorm{afterRefusals} repeatedRequest{max within}}'
+    const WASTE = 'waste{retryStorm{afterRefusals} repeatedRequest{max within} cutAtReservation}'
     const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} steering{value provider route{namespace name} models{name as}} ${WASTE} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
