@@ -158,7 +158,7 @@ const isOverload = ({ status, headers }: Answer): boolean =>
 async function crowd(world: World, load: Load): Promise<void> {
   const { pid } = world.purser.child
   const before = vitalsOf(pid)
-  const leave = await load.crowd(STREAMS, 250)
+  const leave = await load.crowd(STREAMS, 150)
   await until('nearly all streams to be open', 60_000, world.purser.child, async () => (await openAt(world)) >= STREAMS * 0.98)
   const full = vitalsOf(pid)
   const held: number[] = []

@@ -94,7 +94,7 @@ export class Load {
     session?.close()
   }
 
-  /** Opens so many streams that bring a token every few seconds, and others for those that are refused; answers how to end them all. */
+  /** Opens so many streams that bring a token every half a minute, and others for those that are refused; answers how to end them all. */
   async crowd(count: number, perSecond: number): Promise<() => void> {
     const sessions: ClientHttp2Session[] = []
     let [session, refused]: [ClientHttp2Session | null, number] = [null, 0]
@@ -104,7 +104,7 @@ export class Load {
         session.on('error', () => {})
         sessions.push(session)
       }
-      const stream = session.request({ ':method': 'POST', ':path': CHAT_PATH, ...headersOf('left'), ...pace(1_000, 5_000) })
+      const stream = session.request({ ':method': 'POST', ':path': CHAT_PATH, ...headersOf('left'), ...pace(1_000, 30_000) })
       stream.on('response', head => {
         if (head[':status'] !== 200) refused += 1
       })

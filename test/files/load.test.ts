@@ -183,7 +183,6 @@ describe('the parts', () => {
       audit: true,
       onLedgerUnavailable: 'Allow',
       response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },
-      waste: { repeated: null, stormAfter: null },
     })
     expect(Math.abs((policy?.version.generation ?? 0) - Date.now())).toBeLessThan(60_000)
     expect(Number.isInteger(policy?.version.generation)).toBe(true)
