@@ -1,7 +1,7 @@
 // Grants: dated increases of a limit. What a limit amounts to at an instant, and under which version, the same on every replica and without
 // anybody writing anything when one begins or ends. Outlives every policy set; is told the time.
 import { type LimitVersion, type Unit, unitPlaces } from './budget.ts'
-import type { BoundLimit, Limit, Policy, PolicyName } from './policy.ts'
+import type { BoundLimit, DeclaredLimit, Limit, Policy, PolicyName } from './policy.ts'
 import type { ShareBook, SharedBy } from './shares.ts'
 import type { ObjectName } from './subject.ts'
 import { windowText } from './window.ts'
@@ -60,6 +60,12 @@ export function boundAt(bound: BoundLimit, nowMs: number): LimitAt {
   if (bound.share === null) return limitAt(bound, bound.partition, nowMs)
   return bound.share.book.shareAt(bound.share, windowText(bound.window(nowMs)), limitAt(bound, [], nowMs), nowMs)
 }
+
+/** A declared limit with the amount that it has at an instant; of its partitions, those with a grant of their own have more. */
+export const declaredAt = (declared: DeclaredLimit, nowMs: number): DeclaredLimit => ({
+  ...declared,
+  limit: { ...declared.limit, amount: limitAt(declared, [], nowMs).amount },
+})
 
 /** Whether a limit has one budget under its own key: it is not partitioned, or its partitions share it. */
 export const isOneBudget = ({ limit }: Pick<Granting, 'limit'>): boolean => limit.partitionBy.length === 0 || limit.fairShare

@@ -1,6 +1,8 @@
 // The controller: watches the objects, reads the ledger, and while it leads writes what became of each into its status. Enforces nothing.
+
 import { assertNever } from '../core/assert.ts'
 import type { BudgetKey } from '../core/budget.ts'
+import { declaredAt } from '../core/grants.ts'
 import { PROBLEMS_TOLD_MAX, READINGS_EVERY_MS, RESYNC_MS, STATUS_WRITERS } from '../limits.ts'
 import type { Clock, ControllerTelemetry, LedgerReader, PolicySource, PriceSource, Random, Timer } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
@@ -83,7 +85,15 @@ export class Controller {
     })
     this.policies.onRoutes(() => this.#policiesChanged())
     this.#prices = options.openPrices(this.policies)
-    this.#readings = new Readings({ ledger, clock, declared: () => this.policies.current().declared() })
+    this.#readings = new Readings({
+      ledger,
+      clock,
+      declared: () =>
+        this.policies
+          .current()
+          .declared()
+          .map(one => declaredAt(one, clock.wallMs())),
+    })
     this.#extensions = new ExtensionPolicies({
       ...{ api, clock, random },
       changed: () => this.#policiesChanged(),
@@ -214,6 +224,7 @@ export class Controller {
       selected: this.#objects.selected,
       bypasses: this.#extensions.all(),
       isLedgerAway: this.#readings.isAway,
+      nowMs: clock.wallMs(),
       readingOf: key => this.#readings.of(key),
       hasPrice: model => book.find(null, model, clock.wallMs()) !== null,
     }

@@ -1,6 +1,7 @@
 // What the ledger says of every limit in force, read every few seconds, of partitioned ones less often. Reads only; while the ledger does
 // not answer, what was read last stays.
 import { type BudgetKey, parseBudgetKey } from '../core/budget.ts'
+import { isOneBudget } from '../core/grants.ts'
 import { type LimitReading, partitionedReadingOf, readingOf, sameReading } from '../core/limit-reading.ts'
 import type { DeclaredLimit } from '../core/policy.ts'
 import { windowAt } from '../core/window.ts'
@@ -45,10 +46,10 @@ export class Readings {
     const { clock, declared } = this.#options
     const all = declared()
     this.#forget(new Set(all.map(({ key }) => key)))
-    const whole = all.filter(({ limit }) => limit.partitionBy.length === 0)
+    const whole = all.filter(isOneBudget)
     const changed: BudgetKey[] = []
     for (let at = 0; at === 0 || at < whole.length; at += AT_ONCE) changed.push(...(await this.#readWhole(whole.slice(at, at + AT_ONCE))))
-    for (const limit of all.filter(one => one.limit.partitionBy.length > 0)) {
+    for (const limit of all.filter(one => !isOneBudget(one))) {
       const lastMs = this.#partitionsMs.get(limit.key) ?? Number.NEGATIVE_INFINITY
       const isKnown = this.of(limit.key)?.amount === limit.limit.amount
       if (isKnown && clock.monotonicMs() - lastMs < PARTITIONS_EVERY_MS) continue

@@ -1,5 +1,6 @@
 // What is known of one object, gathered for its status: from its judgement, the readings, and what stands in the way of its calls.
 import type { BudgetKey } from '../core/budget.ts'
+import { declaredAt } from '../core/grants.ts'
 import type { LimitReading } from '../core/limit-reading.ts'
 import { type Attachment, attachmentOf, NOT_ATTACHED } from '../objects/attachment.ts'
 import type { Bypass } from '../objects/conditions.ts'
@@ -17,6 +18,7 @@ export interface Surroundings {
   readonly selected: Selected
   readonly bypasses: readonly Bypass[]
   readonly isLedgerAway: boolean
+  readonly nowMs: number
   readingOf(key: BudgetKey): LimitReading | null
   hasPrice(model: string): boolean
 }
@@ -53,8 +55,8 @@ function attachmentOfPolicy({ kind, raw: { metadata } }: Controlled, { index }: 
   return facts === null ? NOT_ATTACHED : attachmentOf(facts)
 }
 
-function doubtsOf({ limits, permissions, reservation }: BudgetSpec): readonly string[] {
-  if (limits !== undefined || permissions !== undefined || reservation !== undefined) return []
+function doubtsOf({ limits, permissions, reservation, steering, waste, experiments }: BudgetSpec): readonly string[] {
+  if ([limits, permissions, reservation, steering, waste, experiments].some(part => part !== undefined)) return []
   return ['spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known']
 }
 
@@ -65,7 +67,8 @@ export const unpricedText = (model: string): string =>
 function readLimits(one: Controlled, object: AcceptedObject | null, around: Surroundings): readonly ReadLimit[] | null {
   const fields: readonly LimitField[] = object !== null && 'spec' in object && 'limits' in object.spec ? (object.spec.limits ?? []) : []
   const read: ReadLimit[] = []
-  for (const declared of limitsOf(one, around.objects)) {
+  for (const limit of limitsOf(one, around.objects)) {
+    const declared = declaredAt(limit, around.nowMs)
     const reading = around.readingOf(declared.key)
     if (reading === null || reading.amount !== declared.limit.amount) return null
     read.push({ declared, reading, warnAtPercent: fields.find(({ name }) => name === declared.limit.name)?.warnAtPercent ?? [] })

@@ -178,7 +178,7 @@ describe('the status of a policy', () => {
 
 describe('objects that are not as they should be', () => {
   it('are told what check would say, and stop no other', async () => {
-    await create('BudgetPolicy', 'bad', { limits: [limit('10', { fairShare: true })] })
+    await create('BudgetPolicy', 'bad', { limits: [limit('10', { partitionBy: [{ header: 'x-nobody' }] })] })
     await create('BudgetPolicy', 'turned', { limits: [limit('10')] })
     await create('BudgetPolicy', 'good', { limits: [limit('10')] })
     const control = await started()
@@ -187,11 +187,12 @@ describe('objects that are not as they should be', () => {
       ResolvedRefs: 'True ResolvedRefs',
       Programmed: 'False Invalid',
     })
-    const sentence = 'spec.limits[0].fairShare: true is not supported yet; allowed: false'
+    const sentence =
+      'spec.limits[0].partitionBy[0].header: "x-nobody" is not a trusted header; allowed: none are trusted; name it in --trusted-headers'
     expect(messageOfCondition(bad, 'Accepted')).toBe(`${sentence}; nothing of it is in force`)
     await becomes('BudgetPolicy', 'good', WITHIN)
     await becomes('BudgetPolicy', 'turned', WITHIN)
-    await edit('BudgetPolicy', 'turned', { limits: [limit('20', { fairShare: true })] })
+    await edit('BudgetPolicy', 'turned', { limits: [limit('20', { partitionBy: [{ header: 'x-nobody' }] })] })
     const turned = await becomes('BudgetPolicy', 'turned', { ...WITHIN, Accepted: 'False Invalid', Programmed: 'False LastGoodState' })
     expect(messageOfCondition(turned, 'Accepted')).toBe(`${sentence}; generation 1, the last that was accepted, stays in force`)
     expect(messageOfCondition(turned, 'Programmed')).toBe('generation 1 is in force')
@@ -375,7 +376,7 @@ describe('the controller', () => {
 
   it('writes nothing where nothing changed, also when everything is judged anew', { timeout: 120_000 }, async () => {
     await create('BudgetPolicy', 'still', { limits: [limit('10', { warnAtPercent: [10] })] })
-    await create('BudgetPolicy', 'wrong', { limits: [limit('10', { fairShare: true })] })
+    await create('BudgetPolicy', 'wrong', { limits: [limit('10', { partitionBy: [{ header: 'x-nobody' }] })] })
     await spend(ledger, budgetOf('still'), '10', '2', '2')
     const { recorder, kubeconfig } = await throughRecorder('still')
     const control = await started(kubeconfig)

@@ -62,7 +62,7 @@ function world() {
     mayWrite: () => state.mayWrite,
     refusedEvent: why => state.refused.push(why),
     surroundings: () => ({
-      ...{ objects: inForce, selected: objects.selected, bypasses: [], isLedgerAway: false, hasPrice: () => true },
+      ...{ objects: inForce, selected: objects.selected, bypasses: [], isLedgerAway: false, nowMs: NOW, hasPrice: () => true },
       readingOf: key => {
         const { limit } = inForce.index.declared().find(one => one.key === key)!
         return readingOf(limit, windowAt(limit.window, NOW), { ...EMPTY_BALANCE, spent: state.spent })
