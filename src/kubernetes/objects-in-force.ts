@@ -104,6 +104,14 @@ export class ObjectsInForce {
     this.#forgetPartitions(limits, [])
   }
 
+  /** Why an object that is in force does nothing: a grant of a limit that is not there, a key that is an experiment beyond its bounds. */
+  idleOf(kind: string, key: string): readonly string[] {
+    const { grants = [], accessKeys = [] } = this.#parts.get(idOf({ apiVersion: '', kind }, key)) ?? {}
+    const unused = grants.map(grant => ({ field: 'spec.policyRef', fault: grantFault(grant, this.index.policy(grant.policy)) }))
+    const beyond = accessKeys.map(one => ({ field: 'spec.experiment', fault: this.index.keyFault(one, this.#nowMs()) }))
+    return [...unused, ...beyond].flatMap(({ field, fault }) => (fault === null ? [] : [`${field}: ${fault}`]))
+  }
+
   /** Grants that increase nothing, with why; a policy that they name may come later. */
   idleGrants(): readonly string[] {
     return this.#options.grants.all().flatMap(grant => {

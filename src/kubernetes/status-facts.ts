@@ -38,6 +38,7 @@ export function knownOf(one: Controlled, around: Surroundings): Known {
     generation: one.raw.metadata.generation ?? 0,
     problems: one.problems,
     doubts: budget === null ? [] : [...doubtsOf(budget), ...unpriced.map(unpricedText)],
+    idle: around.objects.idleOf(one.kind, keyOf(one.raw)),
     contests: one.kind === 'AccessKey' ? around.objects.contestsOf(keyOf(one.raw)) : [],
     inForce: one.inForce,
     emptySelectors: budget === null ? [] : [...emptySelectors(budget, around.selected)],

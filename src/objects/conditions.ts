@@ -32,15 +32,18 @@ export interface AcceptedFacts {
   readonly problems: readonly string[]
   /** What is right and still doubtful. */
   readonly doubts: readonly string[]
+  /** Why it does nothing although it is right: a grant without its limit, an experiment beyond its bounds. */
+  readonly idle: readonly string[]
   /** Hashes of an AccessKey that others hold. */
   readonly contests: readonly string[]
   readonly inForce: InForce | null
 }
 
-export function acceptedOf({ generation, problems, doubts, contests, inForce }: AcceptedFacts, nowMs: number): Finding {
+export function acceptedOf({ generation, problems, doubts, contests, idle, inForce }: AcceptedFacts, nowMs: number): Finding {
   const no = (reason: string, message: string): Finding => ({ type: 'Accepted', status: 'False', reason, message: short(message) })
   if (problems.length > 0) return no('Invalid', `${few(problems)}; ${whatStays(inForce, generation)}`)
   if (contests.length > 0) return no('Conflicted', few(contests))
+  if (idle.length > 0) return no('Idle', few(idle))
   const key = inForce?.object.kind === 'AccessKey' ? inForce.object.spec : null
   if (key?.disabled === true) return no('Disabled', 'spec.disabled: calls with this key are refused')
   if (key?.expiresAt !== undefined && instantMs(key.expiresAt) <= nowMs)

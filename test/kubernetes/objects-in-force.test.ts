@@ -108,7 +108,9 @@ describe('an object', () => {
     expect(objects.idleGrants()).toEqual([
       'BudgetGrant team/g: spec.policyRef: there is no BudgetPolicy team/a, so that it increases nothing',
     ])
+    expect(objects.idleOf('BudgetGrant', 'team/g')).toEqual(['spec.policyRef: there is no BudgetPolicy team/a'])
     objects.put(POLICY, raw('a', { limits: [limit()] }))
+    expect(objects.idleOf('BudgetGrant', 'team/g')).toEqual([])
     expect(objects.idleGrants()).toEqual([])
     const at = () => limitAt(objects.index.declared()[1]!, [], NOW)
     expect(at().amount).toBe(10_000_000_000n)

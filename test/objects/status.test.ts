@@ -73,6 +73,7 @@ function facts(over: Partial<ObjectFacts> = {}): ObjectFacts {
       problems: [],
       doubts: [],
       contests: [],
+      idle: [],
       inForce: { generation: 2, object },
       emptySelectors: [],
     },
@@ -205,6 +206,16 @@ describe('a status', () => {
     expect(lost.conditions[0]?.message).toBe(`${problems[0]}; nothing of it is in force`)
     expect(conditionsOf(lost)).toMatchObject({ Programmed: 'False Invalid' })
     expect(conditionsOf(statusOf(facts({ isLedgerAway: true }), EMPTY, NOW))).toMatchObject({ Programmed: 'Unknown LedgerUnavailable' })
+  })
+
+  it('is not accepted where it is right and does nothing', () => {
+    const grant = facts({ kind: 'BudgetGrant', idle: ['spec.policyRef: there is no BudgetPolicy team/p'] })
+    expect(statusOf(grant, EMPTY, NOW).conditions[0]).toMatchObject({
+      type: 'Accepted',
+      status: 'False',
+      reason: 'Idle',
+      message: grant.idle[0],
+    })
   })
 
   it('shows what it showed before while the ledger tells nothing', () => {
