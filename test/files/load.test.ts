@@ -130,7 +130,7 @@ describe('the parts', () => {
       scope: 'BudgetPolicy',
       grantNamespaces: null,
       experiments: null,
-      waste: { repeated: null, stormAfter: null },
+      waste: { cutsStreams: false, repeated: null, stormAfter: null },
       namespace: 'default',
       name: 'team',
       version: { createdMs: 0, generation: expect.any(Number), grantMs: 0 },
