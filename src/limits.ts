@@ -69,6 +69,17 @@ export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can ke
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
+export const DUPLEX_PIECE_BYTES_MAX = 62_000 // Envoy takes 64 KB with the message around it
+
+/** Reservations that others settle, and the access log. */
+export const HANDOVER_CHARS_MAX = 2_048 // a usual one has 300; a longer one goes without its prices, and settles at the estimate
+export const HANDED_OVER_HELD_MS = 60_000 // what a store that comes back may lack is seconds old: after that another process has it in hand
+export const HANDED_OVER_HELD_MAX = 50_000 // about 50 MB
+export const UNKNOWN_KEEP_MS = 30_000 // a reservation that the ledger does not know may still be told to it again, by whoever held it
+export const LOG_PATIENCE_MS = 10_000 // before the log alone closes what is open: twice as long as Envoy keeps a settling stream after an abort
+export const LOG_WAITING_MAX = 20_000 // about 20 MB; beyond it nothing waits
+export const RETRIES_CHARGED_MAX = 16 // attempts of one call; routes make a few
+
 /** The outbox of settlements while the ledger is away. */
 export const OUTBOX_MAX = 20_000 // about 20 MB; beyond it the sweep charges what is open
 export const OUTBOX_KEEP_MS = 840_000 // a minute under the retention of records: a later repeat would be charged again

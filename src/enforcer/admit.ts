@@ -24,7 +24,8 @@ const STALE_TIME_RETRIES = 2
 
 type Admitter = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'mintId' | 'random'>
 
-export async function admit({ ledger, time, holder, mintId, random }: Admitter, plan: Plan): Promise<Admission> {
+/** `handsOver`: another stream, perhaps of another process, is to close it. */
+export async function admit({ ledger, time, holder, mintId, random }: Admitter, plan: Plan, handsOver = false): Promise<Admission> {
   if (plan.binding.limits.length > LINES_MAX) {
     return { kind: 'refused', verdict: verdict('too-many-limits', `More than ${LINES_MAX} limits bind this call.`) }
   }
@@ -38,6 +39,7 @@ export async function admit({ ledger, time, holder, mintId, random }: Admitter, 
       deadlineMs: nowMs + DEADLINE_MS,
       notAfterMs: nowMs + NOT_AFTER_MS,
       priceBook: plan.book.hash,
+      ...(handsOver ? { handsOver } : {}),
     })
     time.saw(outcome)
     if ((outcome.kind === 'window-stale' || outcome.kind === 'too-late') && attempt < STALE_TIME_RETRIES) continue

@@ -17,6 +17,7 @@ type ReadCall = Extract<ReadResult, { kind: 'call' }>
 
 /** Signed bodies, compressed ones, and those of providers that are not known are left as they are. */
 export function mayAmend({ info }: Pick<MeteredRequest, 'info'>, provider: string | null): boolean {
+  if (info.bodyIsFixed === true) return false
   const signed = /^AWS4-/i.test(info.headers.get('authorization') ?? '')
   return !signed && isIdentity(info.headers.get('content-encoding')) && bodyMayBeAmended(provider)
 }
@@ -24,7 +25,9 @@ export function mayAmend({ info }: Pick<MeteredRequest, 'info'>, provider: strin
 export function amendBody(body: Uint8Array, read: ReadCall, plan: Plan, request: Pick<MeteredRequest, 'info' | 'head'>): Amended {
   if (!mayAmend(request, plan.provider)) return { body: null, hideUsage: false }
   const { call, provider } = plan
-  const includeUsage = call.streaming && !call.usageAsked && knowsStreamOptions(request)
+  // Whoever only watches the answer cannot hide from the client what it did not ask for.
+  const hides = request.info.answersElsewhere !== true
+  const includeUsage = call.streaming && !call.usageAsked && hides && knowsStreamOptions(request)
   const asks = includeUsage && read.amend({ outputBound: null, includeUsage, provider }).length > 0
   const { injectOutputBound, clampToolUses } = plan.estimate
   const splices = read.amend({ outputBound: injectOutputBound, toolUses: clampToolUses, includeUsage: asks, provider })

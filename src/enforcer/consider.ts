@@ -72,6 +72,7 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
     auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason, audited: refusal } : { kind: 'refused', verdict: refusal }
+  if (info.bodyIsPart === true) return no(verdict('too-large', 'The body did not come to be judged as a whole: it may be too large.'))
   const read = await readBody(endpoint.format.openReader(head, endpoint.endpoint), body, info.headers.get('content-encoding'))
   if (read.kind === 'too-large') return no(verdict('too-large', read.why))
   if (read.kind === 'unreadable') {

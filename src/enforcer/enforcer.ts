@@ -3,11 +3,13 @@ import type { Holder, ReservationId } from '../core/reservation.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
 import { type Allowance, createAllowance } from './allowance.ts'
 import type { ExchangeFactory } from './exchange.ts'
+import { resume } from './handed.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { createSettler, type Settler } from './settle.ts'
 import { createStoreTime, mintHolder, reservationIds, type StoreTime } from './store-time.ts'
 import { createWatch, type Watch } from './watch.ts'
+import { hear } from './witness.ts'
 
 export interface Enforcer {
   readonly ledger: Ledger
@@ -48,5 +50,11 @@ export function createEnforcer(parts: Parts): Enforcer {
 }
 
 export function exchangeFactory(enforcer: Enforcer, admitting: () => boolean): ExchangeFactory {
-  return { open: () => new Lifecycle(enforcer), admitting }
+  return {
+    open: () => new Lifecycle(enforcer),
+    resume: handover => resume(enforcer, handover),
+    witness: testimony => hear(enforcer, testimony),
+    refused: reason => enforcer.telemetry.decided('refused', reason, 0),
+    admitting,
+  }
 }

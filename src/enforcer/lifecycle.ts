@@ -1,13 +1,13 @@
-// One exchange as a state machine: waiting -> reserved | left -> metering -> left. The only place with branches about order; it closes
-// its reservation exactly once, however the exchange ends.
+// One exchange as a state machine: waiting -> reserved | left -> answering -> left. With `answering.ts` the only place with branches about
+// order; it closes its reservation exactly once, however the exchange ends, or hands it over once.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
 import { unreadCall } from '../wire/call-draft.ts'
-import type { Dialect, Format } from '../wire/format.ts'
+import type { Dialect } from '../wire/format.ts'
 import { type Admission, admit } from './admit.ts'
 import type { Allowed } from './allowance.ts'
+import { Answering, endingAtHead } from './answering.ts'
 import { auditedShortfall } from './audit.ts'
-import type { Ending } from './charge.ts'
 import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import type { Enforcer } from './enforcer.ts'
@@ -21,20 +21,22 @@ import {
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
+import { handoverText } from './handover.ts'
 import { type AnswerMeter, openAnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { earlierAttempts, type MeteredRequest, neverSent, type WatchedRequest } from './request.ts'
+import type { MeteredRequest, WatchedRequest } from './request.ts'
 
 type State =
   | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
-  | ({ readonly kind: 'reserved'; readonly format: Format; readonly hideUsage: boolean; readonly written: boolean } & Held)
-  | ({ readonly kind: 'metering'; readonly meter: AnswerMeter } & Held)
+  /** Reserved, and the verdict is not written yet. */
+  | { readonly kind: 'reserved'; readonly held: Held; readonly answering: Answering | null }
+  | { readonly kind: 'answering'; readonly answering: Answering }
   /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
   | { readonly kind: 'watching'; readonly request: WatchedRequest }
   | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
-  /** Nothing is open any more: refused, passed, or closed. */
+  /** Nothing is open here any more: refused, passed, closed, or handed over. */
   | { readonly kind: 'left' }
 
 export class Lifecycle implements Exchange {
@@ -80,12 +82,16 @@ export class Lifecycle implements Exchange {
         this.#audited(considered.audited)
         return { kind: 'pass' }
       case 'plan':
-        return this.#reserve(considered, state.request.endpoint.format)
+        return this.#reserve(considered, state.request)
     }
   }
 
-  async #reserve({ plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>, format: Format): Promise<BodyAnswer> {
-    const admission = await admit(this.#enforcer, plan)
+  async #reserve(
+    { plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>,
+    { info, endpoint }: MeteredRequest,
+  ): Promise<BodyAnswer> {
+    const settlesItself = info.answersElsewhere !== true
+    const admission = await admit(this.#enforcer, plan, !settlesItself)
     if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
     const { reservation } = admission
     const allowed = admission.kind === 'unknown' ? this.#allow(plan, admission) : null
@@ -98,11 +104,15 @@ export class Lifecycle implements Exchange {
       this.#release(held, 'gone')
       return { kind: 'gone' }
     }
-    this.#state = { kind: 'reserved', ...held, format, hideUsage: amended.hideUsage, written: false }
+    const retriesUnsent = info.purser.retriesUnsent === true
+    const asked = { answer: { format: endpoint.format, call: plan.call }, hideUsage: amended.hideUsage, retriesUnsent }
+    this.#state = { kind: 'reserved', held, answering: settlesItself ? new Answering(this.#holds(held), asked) : null }
     this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
     const balances = admission.kind === 'reserved' ? admission.balances : []
     this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
-    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id: reservation.id } }
+    const { id } = reservation
+    const handover = handoverText({ id, settlesItself, retriesUnsent }, plan, this.#enforcer.holder)
+    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id, handover } }
   }
 
   /** The ledger is away: where every policy that binds allows it, the call may go on what this process may admit by itself. */
@@ -122,30 +132,17 @@ export class Lifecycle implements Exchange {
   }
 
   verdictWritten(): void {
-    if (this.#state.kind === 'reserved') this.#state = { ...this.#state, written: true }
+    const state = this.#state
+    if (state.kind !== 'reserved') return
+    this.#state = state.answering === null ? { kind: 'left' } : { kind: 'answering', answering: state.answering }
+    // Only this process knows what it admitted by itself: it is charged now, and corrected by whoever sees the answer.
+    if (state.answering === null && state.held.allowed !== null) closeReservation(this.#enforcer, state.held, { kind: 'lost' })
   }
 
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
-    if (state.kind !== 'reserved') return { kind: 'done', change: NO_CHANGE }
-    const earlier = earlierAttempts(info)
-    const ending = endingAtHead(info)
-    if (earlier > 0) chargeEarlierAttempts(this.#enforcer, state, earlier, ending === 'never-sent' ? 1n : 0n)
-    if (ending === 'never-sent') this.#release(state, ending)
-    else if (ending !== null) this.#close(state, ending)
-    else {
-      const meter = openAnswerMeter(state.format, state.plan.call, info, state.hideUsage)
-      if (meter === null) this.#close(state, { kind: 'unread' })
-      else {
-        const { reservation, plan, allowed } = state
-        this.#state = { kind: 'metering', reservation, plan, allowed, meter }
-        watchProgress(this.#enforcer, { reservation, plan, allowed }, meter)
-        if (!info.endOfStream) return { kind: 'meter', change: NO_CHANGE }
-        this.#finish(true)
-      }
-    }
-    return { kind: 'done', change: NO_CHANGE }
+    return state.kind === 'answering' ? state.answering.responseHeaders(info) : { kind: 'done', change: NO_CHANGE }
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
@@ -157,36 +154,32 @@ export class Lifecycle implements Exchange {
   }
 
   responseBody(piece: Uint8Array, endOfStream: boolean): Uint8Array | null {
-    if (this.#state.kind === 'proving') {
-      this.#state.meter.push(piece, endOfStream)
-      if (endOfStream) this.#prove(this.#state)
-    }
-    if (this.#state.kind !== 'metering') return null
-    const instead = this.#state.meter.push(piece, endOfStream)
-    if (endOfStream) this.#finish(true)
-    return instead
+    const state = this.#state
+    if (state.kind === 'answering') return state.answering.responseBody(piece, endOfStream)
+    if (state.kind !== 'proving') return null
+    state.meter.push(piece, endOfStream)
+    if (endOfStream) this.#prove(state)
+    return null
   }
 
   responseTrailers(): void {
-    if (this.#state.kind === 'metering') this.#finish(true)
+    if (this.#state.kind === 'answering') this.#state.answering.responseTrailers()
     else if (this.#state.kind === 'proving') this.#prove(this.#state)
   }
 
   closed(unread: boolean): void {
     this.#gone = true
     const state = this.#state
-    if (state.kind === 'metering') this.#finish(false, unread)
-    // Before the verdict was written nothing has left; after it, the provider may have been asked.
-    else if (state.kind === 'reserved' && state.written) this.#close(state, { kind: 'lost' })
-    else if (state.kind === 'reserved') this.#release(state, 'gone')
+    if (state.kind === 'answering') state.answering.closed(unread)
+    // Before the verdict was written nothing has left.
+    else if (state.kind === 'reserved') this.#release(state.held, 'gone')
   }
 
   drain(): 'end' | 'keep' {
     const state = this.#state
     if (state.kind === 'waiting' && state.request !== null) return 'keep'
-    // The answer goes on without us, and so does its bill: only the whole estimate is sure to cover it.
-    if (state.kind === 'metering') this.#close(state, { kind: 'lost' })
-    else this.closed(false)
+    if (state.kind === 'answering') return state.answering.drain()
+    this.closed(false)
     return 'end'
   }
 
@@ -198,20 +191,13 @@ export class Lifecycle implements Exchange {
     })
   }
 
-  /**
-   * `whole`: the answer ended by itself; `unread`: more may have come than was read. Settles when all that was handed over is read,
-   * which for a compressed answer is a moment later.
-   */
-  #finish(whole: boolean, unread = false): void {
-    const state = this.#state
-    assert(state.kind === 'metering', 'only a metered answer is finished')
-    this.#state = { kind: 'left' }
-    state.meter.finish(whole, ending => this.#close(state, unread && !isExact(ending) ? { kind: 'lost' } : ending))
-  }
-
-  #close(held: Held, ending: Ending): void {
-    this.#state = { kind: 'left' }
-    closeReservation(this.#enforcer, held, ending)
+  #holds(held: Held): ConstructorParameters<typeof Answering>[0] {
+    return {
+      close: ending => closeReservation(this.#enforcer, held, ending),
+      release: how => releaseReservation(this.#enforcer, held, how),
+      retried: (attempts, requests) => chargeEarlierAttempts(this.#enforcer, held, attempts, requests),
+      metering: meter => watchProgress(this.#enforcer, held, meter),
+    }
   }
 
   #release(held: Held, how: string): void {
@@ -238,14 +224,4 @@ export class Lifecycle implements Exchange {
     telemetry.decided(decision, reason, (clock.monotonicMs() - this.#startMs) / 1_000)
     telemetry.trace(decision, { reason })
   }
-}
-
-const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
-
-/** How an exchange ends at the head of its response; null where its body is to be read. */
-function endingAtHead(info: ResponseInfo): Ending | 'never-sent' | null {
-  if (neverSent(info)) return 'never-sent'
-  // The proxy answered by itself after it may have asked the provider (a reset, a timeout).
-  if (info.codeDetails !== null && info.codeDetails !== 'via_upstream') return { kind: 'lost' }
-  return info.status >= 200 && info.status <= 299 ? null : { kind: 'error' }
 }

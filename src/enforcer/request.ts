@@ -1,5 +1,6 @@
 // The head of a metered request as the enforcer keeps it until the body comes, and what a response's head says of its journey.
 import type { PolicySet, SubjectBinding } from '../core/policy.ts'
+import { RETRIES_CHARGED_MAX } from '../limits.ts'
 import type { Endpoint, Format, RequestHead } from '../wire/format.ts'
 import type { RequestInfo, ResponseInfo } from './exchange.ts'
 
@@ -31,11 +32,14 @@ export function requestHead(info: RequestInfo): RequestHead {
 }
 
 /** Envoy's UF flag: the connection to the upstream failed (envoy/api/v3 ResponseFlag, `upstream_connection_failure`). */
-const UPSTREAM_CONNECTION_FAILURE = 32
+export const UPSTREAM_CONNECTION_FAILURE = 32
+
+type Journey = Pick<ResponseInfo, 'attempts' | 'flags'>
 
 /** Whether the last attempt cannot have reached the provider: none was made, or its connection failed. */
-export const neverSent = (info: ResponseInfo): boolean =>
+export const neverSent = (info: Journey): boolean =>
   info.attempts === 0 || (info.flags !== null && (info.flags & UPSTREAM_CONNECTION_FAILURE) !== 0)
 
-/** Attempts before the last one: what became of them is not told. */
-export const earlierAttempts = ({ attempts }: ResponseInfo): number => Math.max(0, (attempts ?? 1) - 1)
+/** Attempts before the last one, bounded: what became of them is not told, but where the route repeats only what was not sent. */
+export const earlierAttempts = ({ attempts }: Journey, retriesUnsent: boolean): number =>
+  retriesUnsent ? 0 : Math.min(Math.max(0, (attempts ?? 1) - 1), RETRIES_CHARGED_MAX)

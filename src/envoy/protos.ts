@@ -9,6 +9,8 @@ const PROTOS = join(import.meta.dirname, '../../protos')
 export const SERVICE_NAME = 'envoy.service.ext_proc.v3.ExternalProcessor'
 export const AUTHORIZATION = 'envoy.service.auth.v3.Authorization'
 export const ACCESS_LOG = 'envoy.service.accesslog.v3.AccessLogService'
+/** A message that Envoy 1.40 puts into typed metadata. */
+export const TOKEN_USAGE = 'envoy.data.ai.v3.TokenUsage'
 
 /** A header: `rawValue` from Envoy 1.27 on, `value` from others. Absent fields are empty. */
 export interface WireHeader {
@@ -45,9 +47,9 @@ export interface WireStruct {
   readonly fields?: Readonly<Record<string, WireValue>>
 }
 
-/** google.protobuf.Any. */
+/** google.protobuf.Any, whose field protobufjs spells as the file does. */
 export interface WireAny {
-  readonly typeUrl?: string
+  readonly type_url?: string
   readonly value?: Buffer
 }
 

@@ -1,13 +1,20 @@
 // Answers of an exchange as ext_proc replies. Pure; it decides nothing, and every header value it writes is one that Envoy accepts.
 import { assert } from '../core/assert.ts'
 import type { HeaderChange, Refusal } from '../enforcer/exchange.ts'
-import { encodeReply, type HeaderMutation, type ProcessingResponse, type WireStruct, type WireValue } from './protos.ts'
+import {
+  encodeReply,
+  type HeaderMutation,
+  type ProcessingResponse,
+  type WireHeaderOption,
+  type WireStruct,
+  type WireValue,
+} from './protos.ts'
 
 /** The part of a message that is being answered. */
 export type Part = 'requestHeaders' | 'requestBody' | 'requestTrailers' | 'responseHeaders' | 'responseBody' | 'responseTrailers'
 
 /** Under this name later filters and the access log find what Purser said; Envoy must list it among the receiving namespaces. */
-const NAMESPACE = 'purser'
+export const NAMESPACE = 'purser'
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -30,6 +37,12 @@ export function changedReply(part: Part, change: HeaderChange, metadata: Metadat
     part === 'requestTrailers' || part === 'responseTrailers' ? { [part]: {} } : { [part]: { response: common } },
     metadata,
   )
+}
+
+/** The verdict that lets a call go on, with another body or, for null, its own. */
+export function admittedReply(part: Part, body: Uint8Array | null, change: HeaderChange, metadata: Metadata): ProcessingResponse {
+  assert(body === null || part === 'requestBody', 'only a body that came is amended')
+  return body === null ? changedReply(part, change, metadata) : amendedReply(body, change, metadata)
 }
 
 /** Goes on with another body: `content-length` follows it, or Envoy would refuse the whole request. */
@@ -77,11 +90,18 @@ function withMetadata(reply: ProcessingResponse, metadata: Metadata | null): Pro
   return metadata === null ? reply : { ...reply, dynamicMetadata: metadataStruct(metadata) }
 }
 
-function metadataStruct(metadata: Metadata): WireStruct {
+const metadataStruct = (metadata: Metadata): WireStruct => ({ fields: { [NAMESPACE]: { structValue: metadataFields(metadata) } } })
+
+/** Metadata where the namespace is the filter's own. */
+export function metadataFields(metadata: Metadata): WireStruct {
   const fields: Record<string, WireValue> = {}
   for (const [name, value] of Object.entries(metadata)) fields[name] = wireValue(value)
-  return { fields: { [NAMESPACE]: { structValue: { fields } } } }
+  return { fields }
 }
+
+/** Headers as ext_authz takes them: Envoy does not look at their bytes there, only at their text. */
+export const plainHeaders = (headers: HeaderChange['set']): WireHeaderOption[] =>
+  headers.map(([key, value]) => ({ header: { key, value: headerBytes(value).toString() }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }))
 
 function wireValue(value: string | number | boolean): WireValue {
   if (typeof value === 'string') return { stringValue: value }
