@@ -97,6 +97,8 @@ describe('reflection', () => {
       })
     const list = await ask({ listServices: '*' })
     expect((list['listServicesResponse'] as unknown as { service: { name: string }[] }).service.map(({ name }) => name).sort()).toEqual([
+      'envoy.service.accesslog.v3.AccessLogService',
+      'envoy.service.auth.v3.Authorization',
       NAME,
       'grpc.health.v1.Health',
     ])
