@@ -132,3 +132,39 @@ function withUsage(text: string): string {
   const asked = JSON.parse(text) as { stream?: boolean }
   return JSON.stringify(asked.stream === true ? { ...asked, stream_options: { include_usage: true } } : asked)
 }
+
+it('breaks no stream when the replica that judged it dies, and charges each exactly', async () => {
+  const provider = await startTestProvider({ chunkDelayMs: 4 })
+  const world = await startWorld({
+    ledger: 'redis',
+    replicas: 2,
+    objects: fourLevels('1000'),
+    providerPort: provider.port,
+    envoy: { file: 'split.yaml', edit: inHalves },
+  })
+  const agent = manyConnections()
+  try {
+    const [judge, settler] = world.pursers
+    if (judge === undefined || settler === undefined) throw new Error('there are two replicas')
+    let begun = 0
+    const streams = Array.from({ length: 10 }, () => {
+      let isBegun = false
+      const abortWhen = (): boolean => {
+        begun += isBegun ? 0 : 1
+        isBegun = true
+        return false
+      }
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
+      return call({ port: world.envoy.port, agent, path: CHAT_PATH, headers, body: withUsage(chatBody(600, true)), abortWhen })
+    })
+    await until('all streams to be begun', 20_000, null, async () => begun === streams.length)
+    await judge.child.end('SIGKILL')
+    expect((await Promise.all(streams)).map(answer => [answer.status, answer.end])).toEqual(streams.map(() => [200, 'whole']))
+    const row = rowOf(await settled(settler, 30_000), 'organisation')
+    expect([nano(row.spent), nano(row.suspense)]).toEqual([await provider.billed(), 0n])
+  } finally {
+    agent.destroy()
+    await world.stop()
+    await provider.stop()
+  }
+})
