@@ -20,6 +20,7 @@ spec:
   - {name: money, unit: USD, amount: "1.00", window: {calendar: Day, timeZone: UTC}}
   - {name: calls, unit: Requests, amount: "100", window: {lifetime: {}}}
   - {name: slots, unit: Requests, amount: "50", window: {inFlight: {}}}
+  reservation: {defaultMaxOutputTokens: 1000}
 `
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const USAGE = { prompt_tokens: 100, completion_tokens: 500, total_tokens: 600 }
@@ -141,12 +142,20 @@ describe('a reservation that was handed over', () => {
     }
   })
 
-  it('does not ask for usage that nobody could hide again, nor changes a body that cannot be changed', async () => {
+  it('does not ask for usage that nobody could hide again, and changes no body that cannot be changed', async () => {
     const { judge } = await pair()
-    const exchange = judge.open()
-    exchange.requestHeaders(request({ answersElsewhere: true, bodyIsFixed: true } as never))
-    const verdict = await exchange.requestBody(json({ model: 'gpt-4o', stream: true, messages: [{ role: 'user', content: 'hello' }] }))
-    expect(verdict).toMatchObject({ kind: 'admit', body: null })
+    const amended = async (info: Partial<RequestInfo>): Promise<unknown> => {
+      const exchange = judge.open()
+      exchange.requestHeaders(request(info as never))
+      const verdict = await exchange.requestBody(json({ model: 'gpt-4o', stream: true, messages: [{ role: 'user', content: 'hello' }] }))
+      if (verdict.kind !== 'admit') throw new Error('it fits')
+      return verdict.body === null ? null : JSON.parse(Buffer.from(verdict.body).toString())
+    }
+    expect(await amended({})).toMatchObject({ max_completion_tokens: 1000, stream_options: { include_usage: true } })
+    const split = await amended({ answersElsewhere: true })
+    expect(split).toMatchObject({ max_completion_tokens: 1000 })
+    expect(split).not.toHaveProperty('stream_options')
+    expect(await amended({ answersElsewhere: true, bodyIsFixed: true })).toBeNull()
   })
 
   it('refuses a body of which only a part came', async () => {
@@ -318,22 +327,46 @@ describe('the access log', () => {
   })
 
   it('adds the input of each attempt before the last, once, whoever tells it', async () => {
+    const retried = async (told: (here: Pair, handover: string) => void): Promise<bigint> => {
+      const here = await pair()
+      const handover = await admitted(here)
+      const exchange = here.other.resume(handover)
+      exchange?.responseHeaders(response({ attempts: 3 }))
+      exchange?.responseBody(answer, true)
+      told(here, handover)
+      await here.replica.settler.drain(1_000)
+      await here.world.settled()
+      const { spent, suspense } = await here.world.balance('money')
+      expect(spent - suspense).toBe(REAL)
+      expect((await here.world.balance('calls')).spent).toBe(1n)
+      return suspense
+    }
+    const once = await retried(() => {})
+    expect(once).toBeGreaterThan(0n)
+    expect(once % 2n).toBe(0n)
+    const often = await retried((here, handover) => {
+      for (const replica of [here.other, here.other, here.judge]) replica.witness(log(handover, { attempts: 3 }))
+    })
+    expect(often).toBe(once)
+  })
+
+  it('leaves what was charged for the part that came through', async () => {
     const here = await pair()
-    const handover = await admitted(here)
+    const handover = await admitted(here, {}, { stream: true })
     const bound = (await here.world.balance('money')).reserved
-    const exchange = here.other.resume(handover)
-    exchange?.responseHeaders(response({ attempts: 3 }))
-    exchange?.responseBody(answer, true)
-    for (let i = 0; i < 3; i++) here.other.witness(log(handover, { attempts: 3 }))
-    here.judge.witness(log(handover, { attempts: 3 }))
+    const exchange = here.judge.resume(handover)
+    exchange?.responseHeaders(response({ headers: { 'content-type': 'text/event-stream' } }))
+    exchange?.responseBody(
+      Buffer.from('data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'),
+      false,
+    )
+    exchange?.closed(false)
+    await here.settled()
+    const { spent } = await here.world.balance('money')
+    expect(spent).toBeLessThan(bound)
+    here.other.witness(log(handover, { codeDetails: 'downstream_remote_disconnect' }))
     await here.replica.settler.drain(1_000)
-    await here.world.settled()
-    const { spent, suspense } = await here.world.balance('money')
-    expect(spent - suspense).toBe(REAL)
-    expect(suspense % 2n).toBe(0n)
-    expect(suspense).toBeGreaterThan(0n)
-    expect(suspense).toBeLessThan(bound)
-    expect((await here.world.balance('calls')).spent).toBe(1n)
+    await expectClosed(here, spent, 1n, spent)
   })
 
   it('adds nothing where the route repeats only what was not sent', async () => {
