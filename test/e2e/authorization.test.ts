@@ -8,7 +8,7 @@ import type { EnvoyConfig } from './envoy.ts'
 import { accessKey, budgetPolicy, KEY } from './policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from './provider.ts'
 import { until } from './until.ts'
-import { deniedLater, sendAnthropicTo } from './wirings.ts'
+import { addRetriedRoute, addUnjudgedRoute, deniedLater, sendAnthropicTo } from './wirings.ts'
 import { nano, rowOf, settled, startWorld, type World } from './world.ts'
 
 let provider: TestProvider
@@ -32,6 +32,8 @@ function runs(newest: boolean, captured: boolean): void {
     capture = await startCapture(answerAsChat)
     const edit = (config: EnvoyConfig) => {
       deniedLater(config)
+      addRetriedRoute(config)
+      addUnjudgedRoute(config, 'envoy.filters.http.ext_authz', 'ext_authz.v3.ExtAuthzPerRoute')
       if (captured) sendAnthropicTo(config, capture.port)
       else sendAnthropicTo(config, 1)
     }
@@ -98,6 +100,21 @@ describe('ext_authz, and usage that Envoy reads itself', () => {
     })
     expect(cost.charged).toBeGreaterThanOrEqual(cost.billed)
     expect(cost.suspense).toBe(cost.charged)
+  })
+
+  it('charges the input of each attempt that was made again, beside the answer', async () => {
+    const cost = await costOf(() => ask(chatBody(600, false), { 'x-fake-error': 'reset' }, { path: `/retried${CHAT_PATH}` }))
+    expect(cost.billed).toBe(3n * 100n * 2_500n)
+    expect(cost.charged).toBe(6_640_000n + 2n * 256n * 2_500n)
+    expect(cost.suspense).toBe(cost.charged)
+  })
+
+  it('charges nothing where a route is not judged at all', async () => {
+    const cost = await costOf(async () => {
+      expect((await ask(chatBody(600, false), { authorization: 'none' }, { path: `/unjudged${CHAT_PATH}` })).status).toBe(200)
+    })
+    expect(cost.billed).toBeGreaterThan(0n)
+    expect([cost.charged, cost.suspense]).toEqual([0n, 0n])
   })
 
   it('charges nothing for what never reached the provider, nor for its errors', async () => {

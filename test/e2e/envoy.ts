@@ -60,8 +60,7 @@ export interface ConnectionManager {
     virtual_hosts: {
       name: string
       domains: string[]
-      retry_policy?: unknown
-      routes: { name: string; match: unknown; typed_per_filter_config?: Record<string, unknown> }[]
+      routes: { name: string; match: unknown; route?: object; typed_per_filter_config?: Record<string, unknown> }[]
     }[]
   }
 }

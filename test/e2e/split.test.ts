@@ -7,7 +7,7 @@ import type { EnvoyConfig } from './envoy.ts'
 import { fourLevels, KEY, LEVELS } from './policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from './provider.ts'
 import { until } from './until.ts'
-import { deniedLater, inHalves, sendAnthropicTo, settledByExtProc } from './wirings.ts'
+import { addRetriedRoute, deniedLater, inHalves, sendAnthropicTo, settledByExtProc } from './wirings.ts'
 import { nano, rowOf, settled, startWorld, type World } from './world.ts'
 
 const VARIANTS: readonly [string, string, (config: EnvoyConfig) => void][] = [
@@ -26,6 +26,7 @@ describe.each(VARIANTS)('%s', (_name, file, wire) => {
     const edit = (config: EnvoyConfig) => {
       wire(config)
       deniedLater(config)
+      addRetriedRoute(config)
       sendAnthropicTo(config, 1)
       inHalves(config)
     }
@@ -108,6 +109,19 @@ describe.each(VARIANTS)('%s', (_name, file, wire) => {
     const cost = await costOf(() => ask(true, { 'x-fake-error': fault }))
     expect(cost.billed).toBeGreaterThan(0n)
     expect(cost.charged).toBeGreaterThanOrEqual(cost.billed)
+    expect(cost.suspense).toBe(cost.charged)
+  })
+
+  it('charges the input of each attempt that was made again, beside the answer', async () => {
+    const cost = await costOf(async () => {
+      const { status } = await ask(false, { 'x-fake-error': 'reset' }, { path: `/retried${CHAT_PATH}` })
+      expect(status).toBe(503)
+      // The log brings them too, a moment later.
+      await until('the log', 10_000, null, async () => (await world.pursers[1]?.openReservations()) === 0)
+    })
+    expect(cost.billed).toBe(3n * 100n * 2_500n)
+    // The whole estimate for the last, and 256 tokens of input for each of two others.
+    expect(cost.charged).toBe(6_640_000n + 2n * 256n * 2_500n)
     expect(cost.suspense).toBe(cost.charged)
   })
 

@@ -63,20 +63,38 @@ export function withOneConnection(config: EnvoyConfig): void {
   clusterOf(config, 'openai').circuit_breakers = { thresholds: [{ max_connections: 1, max_pending_requests: 1000 }] }
 }
 
-/** Makes attempts again that the provider may have read, and does not say otherwise. */
-export function retryingAll(config: EnvoyConfig): void {
-  for (const host of connectionManager(config).route_config.virtual_hosts) {
-    host.retry_policy = { retry_on: 'reset', num_retries: 2 }
-    for (const route of host.routes) turn(route, null)
-  }
-}
-
 /** Other body modes for the one filter of `default.yaml`; full duplex needs trailers to be sent. */
 export function withBodyModes(config: EnvoyConfig, request: string, response: string): void {
   const filter = connectionManager(config).http_filters.find(({ name }) => name === 'envoy.filters.http.ext_proc')
   const modes = { ...(filter?.typed_config['processing_mode'] as object), request_body_mode: request, response_body_mode: response }
   const trailers = request === 'FULL_DUPLEX_STREAMED' ? { request_trailer_mode: 'SEND', response_trailer_mode: 'SEND' } : {}
   if (filter !== undefined) filter.typed_config['processing_mode'] = { ...modes, ...trailers }
+}
+
+/** The same under `/retried`, where Envoy makes attempts again that the provider may have read, and does not say otherwise. */
+export function addRetriedRoute(config: EnvoyConfig): void {
+  for (const { routes } of connectionManager(config).route_config.virtual_hosts) {
+    const route = structuredClone(routes.find(({ name }) => name === 'openai'))
+    if (route === undefined) throw new Error('there is no route openai')
+    route.name = 'retried'
+    route.match = { prefix: '/retried' }
+    route.route = { ...route.route, retry_policy: { retry_on: 'reset', num_retries: 2 } }
+    turn(route, null)
+    routes.unshift(route)
+  }
+}
+
+/** A route under `/unjudged` where Purser and the second lock are switched off, as docs/envoy.md has it. */
+export function addUnjudgedRoute(config: EnvoyConfig, filter: string, perRoute: string): void {
+  const rbac = { '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute' }
+  const off = { '@type': `type.googleapis.com/envoy.extensions.filters.http.${perRoute}`, disabled: true }
+  for (const { routes } of connectionManager(config).route_config.virtual_hosts) {
+    const route = structuredClone(routes.find(({ name }) => name === 'openai'))
+    if (route === undefined) throw new Error('there is no route openai')
+    route.match = { prefix: '/unjudged' }
+    route.typed_per_filter_config = { [filter]: off, 'envoy.filters.http.rbac': rbac }
+    routes.unshift({ ...route, name: 'unjudged' })
+  }
 }
 
 export function withoutLog(config: EnvoyConfig): void {

@@ -5,7 +5,7 @@ import type { EnvoyConfig } from './envoy.ts'
 import { accessKey, budgetPolicy, KEY } from './policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from './provider.ts'
 import { until } from './until.ts'
-import { retryingAll, withOneConnection, withoutLog } from './wirings.ts'
+import { addRetriedRoute, withOneConnection, withoutLog } from './wirings.ts'
 import { nano, rowOf, settled, startWorld, type World } from './world.ts'
 
 let provider: TestProvider | null = null
@@ -26,10 +26,10 @@ const start = async (edit: (config: EnvoyConfig) => void): Promise<{ world: Worl
   return { world, provider }
 }
 
-const ask = ({ envoy }: World, headers: Readonly<Record<string, string>>, timeoutMs?: number): Promise<Answer> =>
+const ask = ({ envoy }: World, headers: Readonly<Record<string, string>>, timeoutMs?: number, path = CHAT_PATH): Promise<Answer> =>
   call({
     port: envoy.port,
-    path: CHAT_PATH,
+    path,
     headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, ...headers },
     body: chatBody(600, false),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -76,8 +76,8 @@ describe('clients that leave while their calls wait for a connection', () => {
 
 describe('attempts that Envoy makes again', () => {
   it('cost the input of each one that the provider may have read', async () => {
-    const { world: here, provider: there } = await start(retryingAll)
-    const answer = await ask(here, { 'x-fake-error': 'reset' })
+    const { world: here, provider: there } = await start(addRetriedRoute)
+    const answer = await ask(here, { 'x-fake-error': 'reset' }, undefined, `/retried${CHAT_PATH}`)
     expect(answer.status).toBe(503)
     await settled(here.purser, 15_000)
     await until(
