@@ -1,6 +1,6 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube chaos check simulate bench mutants clean
+.PHONY: help setup demo test test-kube test-gateway chart-readme chaos check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -12,8 +12,11 @@ help:
 	@echo 'make demo    a real Envoy, a fake provider, example budgets; until Ctrl-C'
 	@echo '             (make demo DEMO_ARGS=--once ends by itself)'
 	@echo 'make test    everything: format, lint, types, unused code, unit tests, end to end tests'
-	@echo 'make test-kube   the tests against a real Kubernetes API server, which is built once (minutes) and kept in ~/.cache/purser;'
-	@echo '             needs Go 1.26 or newer, or KUBEBUILDER_ASSETS=FOLDER with kube-apiserver, etcd and kubectl'
+	@echo 'make test-kube   the tests with a real Kubernetes, the chart and the image among them; it is built once (minutes) and kept in'
+	@echo '             ~/.cache/purser; needs Go 1.26 or newer, and apt-get and dpkg or promtool and buildah'
+	@echo 'make test-gateway   the tests with a real Envoy Gateway, in a network of their own; it is built once (minutes) and kept in'
+	@echo '             ~/.cache/purser; needs Go 1.26.7 or newer, and a Linux that lets you make namespaces'
+	@echo 'make chart-readme   writes the README.md of the chart from its values.yaml'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
 	@echo 'make simulate   whole replicas on a simulated machine, network and store, 20,000 seeds of trouble (SEEDS=N for others);'
@@ -50,10 +53,26 @@ test: setup check
 	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
 
-test-kube: node_modules-of-lock
-	@scripts/kube-tools kube-apiserver etcd kubectl gateway-api-crds >/dev/null
+kube_tools := kube-apiserver etcd kubectl kube-controller-manager kube-scheduler kwok helm helm-docs kwok-stages \
+  gateway-api-crds envoy-gateway-crds istio-crds prometheus-operator-crds cert-manager-crds
+
+# The image holds files of other users, and is run as one: only root makes such files.
+without_root := $(if $(filter 0,$(shell id -u)),,--exclude test/kube/image.test.ts)
+
+test-kube: setup
+	@[ -z '$(without_root)' ] || echo 'test-kube: the image is tried only by root, and so not now' >&2
+	@scripts/kube-tools $(kube_tools) >/dev/null
+	@scripts/debian-tools promtool buildah >/dev/null
 	@mkdir -p $(reports) && rm -f $(reports)/kube.json
-	@$(run) test -- --config vitest.kube.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
+	@$(run) test -- --config vitest.kube.config.ts $(without_root) --reporter=default --reporter=json --outputFile.json=$(reports)/kube.json
+
+chart-readme:
+	@helm_docs=$$(scripts/kube-tools helm-docs) && "$$helm_docs" --log-level warning --chart-search-root charts/purser
+
+test-gateway: setup
+	@scripts/gateway-tools envoy-gateway egctl >/dev/null
+	@mkdir -p $(reports) && rm -f $(reports)/gateway.json
+	@scripts/own-network $(run) test -- --config vitest.gateway.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/gateway.json
 
 bench: setup
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; node bench/wire.ts --all && node bench/redis-ledger.ts && node bench/ledger-memory.ts && node bench/gateway.ts

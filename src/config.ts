@@ -1,5 +1,6 @@
 // Flags and environment become one frozen Config. The only reader of process.env; every flag has a PURSER_ twin, and flags win.
 import { parseArgs } from 'node:util'
+import { address, ConfigError, headerNames, logLevel, namespaceName, oneOf, pattern, socket, whole } from './config/values.ts'
 import { LEDGER_STREAM_TOP } from './limits.ts'
 
 /** Where a ledger is, and how to reach it. */
@@ -31,11 +32,6 @@ export interface Config extends LedgerPlace {
   readonly grpcTlsClientCa: string | null
 }
 
-/** A flag or variable that cannot be used; the message names it and what is allowed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
 export interface Flag {
   readonly type: 'string' | 'boolean'
   readonly value: string
@@ -50,13 +46,18 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
     value: 'sqlite:./purser.db',
     help: 'sqlite:FILE, memory:, redis://HOST, redis+sentinel://HOST,HOST/PRIMARY, redis+cluster://HOST,HOST; rediss for TLS',
   },
+  'ledger-password': {
+    type: 'string',
+    value: '',
+    help: 'password of Redis, as it is, for an address without one; best given by its variable',
+  },
   'ledger-name': { type: 'string', value: 'default', help: 'name of this installation inside a shared Redis' },
   'ledger-stream-max': { type: 'string', value: '200000', help: 'entries kept in the ledger stream of Redis; SQLite keeps 35 days' },
   'ledger-guarded': { type: 'string', value: '0', help: 'replicas of Redis that must have a reservation before a call leaves' },
   'ledger-tls-ca': { type: 'string', value: '', help: "PEM file: the CA of Redis's certificate; without it, those that Node trusts" },
   'ledger-tls-cert': { type: 'string', value: '', help: 'PEM file: certificate to show to Redis' },
   'ledger-tls-key': { type: 'string', value: '', help: 'PEM file: its key' },
-  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls' },
+  'grpc-listen': { type: 'string', value: '127.0.0.1:9002', help: 'HOST:PORT that Envoy calls, or unix:/PATH' },
   'http-listen': { type: 'string', value: '127.0.0.1:9003', help: 'HOST:PORT of health, metrics and /v1' },
   'default-namespace': { type: 'string', value: 'default', help: 'namespace of calls whose route names none' },
   'require-key': { type: 'boolean', value: '', help: 'refuse calls whose credential no AccessKey holds' },
@@ -74,7 +75,7 @@ export const FLAGS: Readonly<Record<string, Flag>> = {
 
 /** Of `serve`, those that say where the ledger is: the commands beside it have the same. */
 export const LEDGER_FLAGS: Readonly<Record<string, Flag>> = Object.fromEntries(
-  Object.entries(FLAGS).filter(([name]) => ['ledger', 'ledger-name', 'ledger-tls-ca', 'ledger-tls-cert', 'ledger-tls-key'].includes(name)),
+  Object.entries(FLAGS).filter(([name]) => /^ledger(-password|-name|-tls-.*)?$/.test(name)),
 )
 
 /** What a command beside `serve` was asked. */
@@ -118,9 +119,9 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     ...ledgerPlace(text),
     ledgerStreamMax: whole('ledger-stream-max', text('ledger-stream-max'), 100, LEDGER_STREAM_TOP),
     ledgerGuarded: whole('ledger-guarded', text('ledger-guarded'), 0, 10),
-    grpcListen: address('grpc-listen', text('grpc-listen')),
+    grpcListen: socket('grpc-listen', text('grpc-listen')) ?? address('grpc-listen', text('grpc-listen')),
     httpListen: address('http-listen', text('http-listen')),
-    defaultNamespace: pattern('default-namespace', text('default-namespace'), /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'a namespace name'),
+    defaultNamespace: namespaceName('default-namespace', text('default-namespace')),
     requireKey: on('require-key'),
     unbudgeted: oneOf('unbudgeted', text('unbudgeted'), ['allow', 'deny']) as 'allow' | 'deny',
     trustedHeaders: headerNames(text('trusted-headers')),
@@ -128,7 +129,7 @@ export function parseConfig(args: readonly string[], env: Environment): Config {
     jwtPayloadKey: optional('jwt-payload-key'),
     httpTokenFile: optional('http-token-file'),
     drainSeconds: whole('drain-seconds', text('drain-seconds'), 0, 3_600),
-    logLevel: oneOf('log-level', text('log-level'), ['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+    logLevel: logLevel(text('log-level')),
     grpcTlsCert: optional('grpc-tls-cert'),
     grpcTlsKey: optional('grpc-tls-key'),
     grpcTlsClientCa: optional('grpc-tls-client-ca'),
@@ -178,10 +179,20 @@ function ledgerAddress(text: string): string {
   throw new ConfigError(`--ledger: what is given is not a ledger; allowed: ${allowed}`)
 }
 
+/** A secret is kept as it is, an address holds it percent-encoded: whoever has both need not know how to make one of them. */
+function withPassword(ledger: string, password: string): string {
+  if (password === '') return ledger
+  const [, scheme, login = '', rest] = /^(rediss?(?:\+[a-z]+)?:\/\/)(?:([^:@/]*)@)?([^@]*)$/.exec(ledger) ?? []
+  if (scheme === undefined || rest === undefined) {
+    throw new ConfigError('--ledger-password: only for a --ledger in Redis whose address has no password')
+  }
+  return `${scheme}${login}:${encodeURIComponent(password)}@${rest}`
+}
+
 function ledgerPlace(text: (name: string) => string): LedgerPlace {
   const optional = (name: string): string | null => text(name) || null
   const place = {
-    ledger: ledgerAddress(text('ledger')),
+    ledger: withPassword(ledgerAddress(text('ledger')), text('ledger-password')),
     ledgerName: pattern('ledger-name', text('ledger-name'), /^[A-Za-z0-9._-]{1,64}$/, '1 to 64 letters, digits, dots, dashes'),
     ledgerTlsCa: optional('ledger-tls-ca'),
     ledgerTlsCert: optional('ledger-tls-cert'),
@@ -195,37 +206,3 @@ function ledgerPlace(text: (name: string) => string): LedgerPlace {
   }
   return place
 }
-
-function address(name: string, text: string): string {
-  const port = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})$/.exec(text)?.[1]
-  if (port === undefined || Number(port) > 65_535)
-    throw new ConfigError(`--${name} ${text}: allowed: HOST:PORT, for instance 127.0.0.1:9002`)
-  return text
-}
-
-function whole(name: string, text: string, min: number, max: number): number {
-  if (!/^\d{1,12}$/.test(text) || Number(text) < min || Number(text) > max) {
-    throw new ConfigError(`--${name} ${text}: allowed: a whole number from ${min} to ${max}`)
-  }
-  return Number(text)
-}
-
-function oneOf(name: string, text: string, allowed: readonly string[]): string {
-  if (!allowed.includes(text)) throw new ConfigError(`--${name} ${text}: allowed: ${allowed.join(', ')}`)
-  return text
-}
-
-function pattern(name: string, text: string, allowed: RegExp, words: string): string {
-  if (!allowed.test(text)) throw new ConfigError(`--${name} ${text}: allowed: ${words}`)
-  return text
-}
-
-function headerNames(text: string): readonly string[] {
-  const names = text.split(',').flatMap(name => (name.trim() === '' ? [] : [name.trim().toLowerCase()]))
-  for (const name of names)
-    if (SECRET_HEADERS.includes(name))
-      throw new ConfigError(`--trusted-headers ${name}: holds a secret, which must reach no ledger; policies select keys by accessKey`)
-  return names.map(name => pattern('trusted-headers', name, /^[a-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'header names, comma-separated'))
-}
-
-const SECRET_HEADERS: readonly string[] = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'proxy-authorization', 'cookie']

@@ -23,6 +23,9 @@ export const TOKENIZER_QUEUE_MAX = 32 // bodies of usual size that the thread co
 /** Shapes of a reservation: LEDGER law. */
 export const LINES_MAX = 64 // limits that bind one call; more are refused, never cut
 export const ALTERNATIVES_MAX = 4
+export const TOLD_LIMITS_MAX = 8 // limits that the headers of one answer tell of: some 100 bytes each
+export const FITTING_TRIED_MAX = 8 // models that a refusal is weighed against, to name one that would fit: each costs an estimate
+export const HEADROOM_SEEN_MAX = 10_000 // budgets remembered with what they had left, to aim lowered bounds by: about 2 MB
 export const AMOUNT_MAX: bigint = 2n ** 53n - 1n // the largest integer that a Redis script compares exactly
 export const LIMIT_MAX: bigint = 10n ** 18n // $1 billion in nano-USD, well inside int64 with the arithmetic done on it
 export const PARTITION_BYTES_MAX = 128 // longer partition values are kept as their SHA-256
@@ -58,6 +61,14 @@ export const MEMORY_ALARM_RATIO = 0.8 // of maxmemory: time to act before reserv
 export const ENVOY_MESSAGE_TIMEOUT_MS = 2_000 // message_timeout of the shipped configuration: every verdict comes sooner
 export const SLIDING_BUCKETS = 60
 
+/** Calls that wait for room. */
+export const QUEUE_WAIT_MAX_MS = 1_500 // what an attempt then still takes, with a retry at the ledger, must end before Envoy gives up
+export const QUEUE_MAX = 1_000 // of one replica
+export const QUEUE_OF_BUDGET_MAX = 100 // more could not be served in so short a time, and are better told at once
+export const QUEUE_BYTES_MAX = 67_108_864 // 64 MiB of bodies that wait, two of the longest
+export const QUEUE_POLL_MS = 100 // other replicas give back too; doubled each time that nothing comes of it
+export const QUEUE_POLL_MAX_MS = 400
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
@@ -67,6 +78,7 @@ export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a ve
 export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
 export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
 export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
+export const CERTIFICATE_LOOK_MS = 1_000 // between two looks at the door's PEM files: a few KB
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
 export const DUPLEX_PIECE_BYTES_MAX = 62_000 // Envoy takes 64 KB with the message around it
@@ -118,6 +130,7 @@ assert(
   TOKENIZER_MS_MAX + 2 * LEDGER_TIMEOUT_MS + 100 < ENVOY_MESSAGE_TIMEOUT_MS,
   'a count, a reserve and its retry end before Envoy gives up',
 )
+assert(QUEUE_WAIT_MAX_MS + 2 * LEDGER_TIMEOUT_MS <= ENVOY_MESSAGE_TIMEOUT_MS, 'whoever waited hears of it in time')
 assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
@@ -144,9 +157,32 @@ export const RETRY_AFTER_MAX_MS = 60_000 // a server that asks for more is not m
 export const OBJECTS_SLICE = 25 // objects checked and compiled before the event loop gets its turn: about 3 ms
 export const PROBLEMS_TOLD_MAX = 50 // of one change, in one log line; the count is told besides
 
+/** The controller. */
+export const LEASE_MS = 15_000 // for how long leadership is left to a leader that is not heard of; the numbers of client-go
+export const LEASE_RENEW_MS = 10_000 // a leader that could not renew for so long stops, well before another may begin
+export const LEASE_RETRY_MS = 2_000
+export const LEASE_REQUEST_MS = 5_000 // for one silent request: there is time for another before leadership is lost
+export const WRITE_REQUEST_MS = 10_000
+export const STATUS_WRITERS = 4 // statuses written at once: some hundred a second, and never more than this open on the server
+export const SNAPSHOT_EVERY_MS = 30_000 // figures that move are written at most so often: a status is no place for live numbers
+export const READINGS_EVERY_MS = 5_000 // how late a crossed threshold is told
+export const PARTITIONS_EVERY_MS = 30_000 // a limit may have 100,000 partitions, and all are read
+export const LEDGER_AWAY_MS = 20_000 // a ledger that misses some readings is not yet a change in the status of every policy
+export const RESYNC_MS = 30_000 // everything is judged anew: keys expire, and namespaces get labels, without a word to their policies
+export const STATUS_MESSAGE_CHARS_MAX = 1_024 // what a terminal shows of a condition is less
+export const NOTE_CHARS_MAX = 1_000 // of an Event: the API takes 1,024 bytes
+export const ANCESTORS_MAX = 16 // as Gateway API bounds its own
+export const TOLD_MAX = 10_000 // Events remembered as told: a server forgets them after an hour
+
+/** The doctor. */
+export const CONFIG_BYTES_MAX = 268_435_456 // of a configuration: dumps of gateways with thousands of routes are some tens of MB
+export const CONFIG_WAIT_MS = 30_000 // Envoy writes its dump on the main thread; a large one takes seconds
+
 /** Forms. */
 export const PARTS_MAX = 1_024 // of one multipart body: 16 images and some tens of fields are the most that an API takes
 export const PART_HEAD_BYTES_MAX = 4_096 // headers of one part: a field's name, a file's name and two media types
 assert(ARREARS_KEEP_MS + 3_600_000 <= RETAIN_UNPROVEN_MS, 'nor a charge without a reserve')
 assert(OUTBOX_KEEP_MS + 60_000 <= RETAIN_PROVEN_MS, 'no outbox keeps a move longer than the ledger keeps its record')
+assert(LEASE_RENEW_MS + LEASE_RETRY_MS < LEASE_MS, 'a leader has stopped before another begins')
+assert(LEASE_REQUEST_MS < LEASE_RENEW_MS, 'one lost request costs no leadership')
 assert(WATCH_IDLE_MS < WATCH_SECONDS_MIN * 1_000, 'a dead watch is noticed before it would have ended')

@@ -1,12 +1,14 @@
 // The composition root: with main/ the only place that names every adapter. Reads the command and passes the wiring on.
 import { CHECK_HELP } from './cli/check.ts'
 import { demo } from './cli/demo.ts'
+import { DOCTOR_HELP, doctor } from './cli/doctor.ts'
 import { ledger } from './cli/ledger.ts'
 import { PRICES_HELP, prices } from './cli/prices.ts'
 import { SIMULATE_HELP, simulate } from './cli/simulate.ts'
 import { VERIFY_HELP, verify } from './cli/verify.ts'
-import { ConfigError } from './config.ts'
+import { ConfigError } from './config/values.ts'
 import { runCheck } from './main/check.ts'
+import { controlHelp, runControl } from './main/control.ts'
 import { ledgerTools, memory, openBook, openPolicies, openPrices } from './main/open.ts'
 import { runServe, serveHelp } from './main/serve.ts'
 import { systemClock, systemRandom } from './system.ts'
@@ -15,7 +17,9 @@ import { createTokenCounter } from './tokens/counter.ts'
 const HELP = `purser: an LLM budget service for Envoy
 
   purser serve [flags]        serve Envoy (see purser serve --help)
+  purser control [flags]      the controller in Kubernetes: statuses and Events (see purser control --help)
   purser check PATH…          check policy objects; exit 1 where one is wrong
+  purser doctor FILE          what is wrong with how Envoy is set up; exit 1 where something is (see purser doctor --help)
   purser simulate [flags]     run recorded exchanges against policies (see purser simulate --help)
   purser verify [flags]       prove a ledger by its own entries (see purser verify --help)
   purser ledger export        the ledger's entries as events (see purser ledger export --help)
@@ -30,8 +34,12 @@ async function main([command, ...args]: readonly string[]): Promise<number> {
   switch (command) {
     case 'serve':
       return help ? print(serveHelp()) : runServe(args)
+    case 'control':
+      return help ? print(controlHelp()) : runControl(args)
     case 'check':
       return help ? print(CHECK_HELP) : runCheck(args)
+    case 'doctor':
+      return help ? print(DOCTOR_HELP) : doctor(args, print)
     case 'simulate':
       return help
         ? print(SIMULATE_HELP)

@@ -181,3 +181,18 @@ export interface Telemetry {
   /** A fault that an operator should see, for logs at warn. */
   fault(what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void
 }
+
+/** What is counted of the controller's work, under the names that operators know from other controllers. */
+export interface ControllerTelemetry {
+  reconciled(result: 'success' | 'error' | 'requeue', seconds: number): void
+  queueAdded(): void
+  queueRetried(): void
+  queueDepth(depth: number): void
+  /** How long a name waited for its turn. */
+  queueWaited(seconds: number): void
+  leading(isLeading: boolean): void
+  /** For logs at info. */
+  say(what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void
+  /** A fault that an operator should see, for logs at warn. */
+  fault(what: string, fields: Readonly<Record<string, string | number | boolean | null>>): void
+}

@@ -26,7 +26,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   http: ADAPTER,
   system: ['ports'],
   config: ['limits'],
-  cli: ['enforcer', 'wire', 'config', ...ADAPTER],
+  doctor: ['core', 'limits'],
+  cli: ['enforcer', 'wire', 'doctor', 'config', ...ADAPTER],
 }
 /** The only file that may import every room. */
 const COMPOSITION_ROOT = 'main'

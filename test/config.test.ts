@@ -1,5 +1,8 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, FLAGS, parseConfig, splitAddress } from '../src/config.ts'
+import { ConfigError } from '../src/config/values.ts'
+import { FLAGS, parseConfig, splitAddress } from '../src/config.ts'
+import { parseRedisUrl } from '../src/redis/address.ts'
 
 describe('the configuration', () => {
   it('has the documented defaults', () => {
@@ -26,6 +29,10 @@ describe('the configuration', () => {
     [['--drain-seconds', '1e3'], /whole number/],
     [['--grpc-listen', 'localhost'], /HOST:PORT/],
     [['--grpc-listen', '127.0.0.1:70000'], /HOST:PORT/],
+    [['--grpc-listen', 'unix:purser.sock'], /absolute path/],
+    [['--grpc-listen', 'unix:/run/'], /absolute path/],
+    [['--grpc-listen', `unix:/${'x'.repeat(107)}`], /107 bytes/],
+    [['--http-listen', 'unix:/run/purser.sock'], /HOST:PORT/],
     [['--unbudgeted', 'maybe'], /allow, deny/],
     [['--log-level', 'loud'], /trace, debug/],
     [['--nonsense'], /nonsense/],
@@ -56,6 +63,31 @@ describe('the configuration', () => {
       expect(() => parseConfig([], { PURSER_LEDGER: ledger })).toThrow(
         expect.not.objectContaining({ message: expect.stringContaining('s3cret') }),
       )
+  })
+
+  it.each(['redis://$a:1/2', 'rediss://$a', 'redis+sentinel://$a,b/p', 'redis+cluster://$a,b:1'])('puts any password into %s', form => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.constantFrom('', 'user@', 'a%40b@'), (password, login) => {
+        const env = { PURSER_LEDGER: form.replace('$', () => login), PURSER_LEDGER_PASSWORD: password }
+        const username = login === '' ? null : decodeURIComponent(login.slice(0, -1))
+        const without = parseRedisUrl(env.PURSER_LEDGER)
+        expect(parseRedisUrl(parseConfig([], env).ledger)).toEqual({
+          ...without,
+          ...{ username, password },
+          ...(without.kind === 'sentinel' ? { sentinelUsername: username, sentinelPassword: password } : {}),
+        })
+      }),
+    )
+  })
+
+  it.each(['sqlite:x.db', 'memory:', 'redis://user:s3cret@a', 'redis://:s3cret@a'])('puts no password into %s', ledger => {
+    expect(() => parseConfig(['--ledger', ledger, '--ledger-password', 'other'], {})).toThrow(
+      '--ledger-password: only for a --ledger in Redis whose address has no password',
+    )
+  })
+
+  it('takes a Unix socket for Envoy', () => {
+    expect(parseConfig(['--grpc-listen', 'unix:/run/purser/purser.sock'], {}).grpcListen).toBe('unix:/run/purser/purser.sock')
   })
 
   it('reads a list of headers', () => {

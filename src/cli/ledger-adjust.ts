@@ -1,6 +1,7 @@
 // `ledger adjust`: an operator's word on what a reservation did cost, and what it changed. One move; it explains every outcome.
 import { createHash } from 'node:crypto'
-import { ConfigError, type Flag, flagLines, LEDGER_FLAGS, type LedgerPlace, parseLedgerCommand } from '../config.ts'
+import { ConfigError } from '../config/values.ts'
+import { type Flag, flagLines, LEDGER_FLAGS, type LedgerPlace, parseLedgerCommand } from '../config.ts'
 import { formatUsd, parseDecimalUp } from '../core/money.ts'
 import { checkAdjust, isHexId } from '../core/move-bounds.ts'
 import type { AdjustMove, AdjustOutcome, ReservationId } from '../core/reservation.ts'

@@ -1,6 +1,7 @@
 // `ledger export`: the stream's entries as events, one a line, acknowledged once they are written out. Changes nothing else.
 import { setTimeout as pause } from 'node:timers/promises'
-import { ConfigError, type Flag, flagLines, LEDGER_FLAGS, type LedgerPlace, parseLedgerCommand } from '../config.ts'
+import { ConfigError } from '../config/values.ts'
+import { type Flag, flagLines, LEDGER_FLAGS, type LedgerPlace, parseLedgerCommand } from '../config.ts'
 import type { AcknowledgeOutcome, LedgerFault } from '../core/reservation.ts'
 import type { LedgerEntry, LedgerReader } from '../ports.ts'
 import { ledgerEvent } from './ledger-event.ts'

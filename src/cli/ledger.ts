@@ -1,5 +1,5 @@
 // `ledger export|adjust`: which of the two is asked for. Does neither by itself.
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../config/values.ts'
 import { ADJUST_HELP, adjustLedger } from './ledger-adjust.ts'
 import { EXPORT_HELP, exportLedger } from './ledger-export.ts'
 import type { LedgerTools } from './ledger-tools.ts'

@@ -75,7 +75,7 @@ export async function serve(config: Config, wiring: Wiring, stop: Promise<string
     notReady = null
     const httpPort = (http.address() as AddressInfo).port
     say('ready', {
-      grpc: `${splitAddress(config.grpcListen).host}:${door.port}`,
+      grpc: config.grpcListen.startsWith('unix:') ? config.grpcListen : `${splitAddress(config.grpcListen).host}:${door.port}`,
       http: `${splitAddress(config.httpListen).host}:${httpPort}`,
     })
   }

@@ -1,21 +1,25 @@
 // One policy set and one ledger in memory, and recorded exchanges run against them in their order and at their time.
 import type { Call } from '../core/call.ts'
+import type { Estimate } from '../core/estimate.ts'
 import { formatUsd } from '../core/money.ts'
 import type { SubjectBinding } from '../core/policy.ts'
 import { mergeRules } from '../core/rules.ts'
 import type { Subject } from '../core/subject.ts'
+import type { Reason } from '../core/verdict.ts'
 import { admit } from '../enforcer/admit.ts'
+import { powersOf, type ReadCall } from '../enforcer/amend.ts'
 import { amountsFor, chargeOf, type Ending } from '../enforcer/charge.ts'
 import { considerHead, type HeadConsidered } from '../enforcer/consider.ts'
 import type { RequestInfo } from '../enforcer/exchange.ts'
+import { createHeadroom } from '../enforcer/headroom.ts'
 import { sha256 } from '../enforcer/identify.ts'
 import { openAnswerMeter } from '../enforcer/meter.ts'
-import { planCall } from '../enforcer/plan.ts'
 import { placed, providerFor } from '../enforcer/provider.ts'
 import { readBody } from '../enforcer/read.ts'
 import { requestHead } from '../enforcer/request.ts'
 import { createStoreTime, mintHolder, reservationIds } from '../enforcer/store-time.ts'
 import { countTokens } from '../enforcer/tokens.ts'
+import { type Powers, waysOf } from '../enforcer/ways.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, TokenCounter } from '../ports.ts'
 import { unreadCall } from '../wire/call-draft.ts'
 import type { Format } from '../wire/format.ts'
@@ -47,6 +51,7 @@ export function createSimulation(
   const time = createStoreTime(clock)
   const holder = mintHolder(random)
   const mintId = reservationIds(random)
+  const headroom = createHeadroom()
   const rules = { policies, prices, clock, time, identity: IDENTITY, unbudgeted: 'allow' } as const
 
   const run = async (recorded: Recorded, feed: Feed): Promise<Simulated> => {
@@ -79,7 +84,7 @@ export function createSimulation(
     const bound = considered.kind === 'metered' ? considered.request.bound : null
     const counted = bound === null ? null : await countTokens(tokens, bound, read.plain)
     const asked = { call, provider, book, nowMs, counted }
-    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, ending)
+    const decided = bound === null ? { estimate: null, chargedUsd: '0', ...early } : await decide(asked, bound, read, ending)
     return {
       ...blank(recorded.id),
       format: format.name,
@@ -96,15 +101,19 @@ export function createSimulation(
     return usageJson(await meterRecorded(recorded, feed, call, format), { call, provider: null, book: prices.current(), nowMs })
   }
 
-  const decide = async (asked: Asked, bound: SubjectBinding, ending: Ending) => {
-    const planned = planCall({ ...asked, bound, mayInject: asked.provider !== null })
-    if (planned.kind === 'unmetered') return { outcome: 'unmetered', reason: planned.kind, estimate: null, chargedUsd: '0' } as const
-    if (planned.kind === 'refused') return { outcome: 'refused', reason: planned.verdict.reason, estimate: null, chargedUsd: '0' } as const
-    const { plan } = planned
-    const admission = await admit({ ledger, time, holder, mintId, random }, plan)
-    if (admission.kind !== 'reserved') {
-      return { outcome: 'refused', reason: admission.verdict.reason, estimate: plan.estimate, chargedUsd: '0' } as const
-    }
+  const decide = async (asked: Asked, bound: SubjectBinding, read: ReadCall, ending: Ending) => {
+    const powersAt = (provider: string | null): Powers => powersOf(read, provider, provider !== null)
+    const found = waysOf({ ...asked, bound, headroom, powersAt, maySteer: true, ...powersAt(asked.provider) })
+    const unmetered = { outcome: 'unmetered', reason: 'unmetered', estimate: null, chargedUsd: '0' } as const
+    const refused = (reason: Reason, estimate: Estimate | null) => ({ outcome: 'refused', reason, estimate, chargedUsd: '0' }) as const
+    if (found.kind === 'refused') return refused(found.verdict.reason, null)
+    const [first] = found.kind === 'unmetered' ? [] : found.ways
+    if (found.kind === 'unmetered' || first === undefined) return unmetered
+    const plans = found.ways.map(way => way.plan)
+    const admission = await admit({ ledger, time, holder, mintId, random, headroom }, plans)
+    if (admission.kind === 'refused' && found.free !== null) return unmetered
+    if (admission.kind !== 'reserved') return refused(admission.verdict.reason, first.plan.estimate)
+    const plan = plans[admission.taken] ?? first.plan
     const { reservation } = admission
     const charge = chargeOf(plan, ending, nowMs)
     const amounts = amountsFor(reservation.lines, charge)

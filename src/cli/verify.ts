@@ -1,5 +1,7 @@
 // `verify`: proves a ledger by its own entries, while it is in use or not, and names the first thing that is not so. Writes nothing.
-import { ConfigError, flagLines, LEDGER_FLAGS, parseLedgerCommand } from '../config.ts'
+
+import { ConfigError } from '../config/values.ts'
+import { flagLines, LEDGER_FLAGS, parseLedgerCommand } from '../config.ts'
 import type { Proof } from '../core/verify.ts'
 import type { LedgerReader } from '../ports.ts'
 import type { LedgerTools } from './ledger-tools.ts'

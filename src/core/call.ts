@@ -65,6 +65,8 @@ export interface Call {
   readonly generates: boolean
   /** The declared bound on output tokens of one choice; where several fields declare one, the largest. */
   readonly outputBound: bigint | null
+  /** The smallest bound that the request's other fields allow: what it lets a model think lies within it. Absent: any. */
+  readonly leastBound?: bigint
   /** What the provider applies where no bound is declared (OpenAI completions: 16); null where it is the model's maximum. */
   readonly outputDefault: bigint | null
   /** Answers asked for: `n`, `best_of`, prompts of an array; at least 1. */

@@ -1,6 +1,7 @@
 // One policy, compiled: what it covers, its limits with their keys, and what several of them mean for a call. Knows no other policies.
 import { assertNever } from './assert.ts'
 import { type BudgetKey, budgetKey, partitionKey } from './budget.ts'
+import { mergeConcessions } from './concessions.ts'
 import { type CallNames, compileMatcher, type Matcher } from './match.ts'
 import { type PartitionRegistry, partitionOf, type Sha256 } from './partition.ts'
 import type { Binding, BoundLimit, DeclaredLimit, Limit, Policy, PolicyName, SubjectBinding } from './policy.ts'
@@ -48,38 +49,48 @@ export function compilePolicy(policy: Policy, options: PolicySetOptions): Compil
 export const declaredLimits = ({ policy, name, limits }: CompiledPolicy): readonly DeclaredLimit[] =>
   limits.map(({ limit, key }) => ({ policy: name, limit, key, version: policy.version }))
 
-/** What these policies, which all cover the subject, mean for it and its calls. `isTrusted`: whether all take its attributes as they are. */
-export function bindingOf(compiled: readonly CompiledPolicy[], subject: Subject, isTrusted: boolean): SubjectBinding {
-  const asSeenBy = seenBy(subject, isTrusted)
-  const policies = compiled.map(one => one.policy)
+/** A policy that covers a subject; by which of its routes, where it may take two. */
+export interface Covering {
+  readonly compiled: CompiledPolicy
+  readonly subject: Subject
+}
+
+/** What these policies mean for their subject and its calls. `at`: see `SubjectBinding`. */
+export function bindingOf(covering: readonly Covering[], at: SubjectBinding['at']): SubjectBinding {
+  const policies = covering.map(({ compiled }) => compiled.policy)
   const rules = mergeRules(policies)
+  const concessions = mergeConcessions(policies)
   return {
     policies,
     rules,
+    at,
     bind: call => {
-      const binding = compiled.filter(one => coversCall(one.matcher, call))
-      const same = binding.length === compiled.length
-      const bound = same ? policies : binding.map(one => one.policy)
+      const binding = covering.filter(({ compiled }) => coversCall(compiled.matcher, call))
+      const same = binding.length === covering.length
+      const bound = same ? policies : binding.map(({ compiled }) => compiled.policy)
       return {
         policies: bound,
-        limits: binding.flatMap(one => one.limits.map(limit => limit.bind(asSeenBy(one.policy)))),
+        limits: binding.flatMap(({ compiled, subject }) => compiled.limits.map(limit => limit.bind(subject))),
         rules: same ? rules : mergeRules(bound),
-        forbidden: firstForbidden(binding, call),
+        concessions: same ? concessions : mergeConcessions(bound),
+        forbidden: firstForbidden(
+          binding.map(({ compiled }) => compiled),
+          call,
+        ),
       }
     },
     asEnforced: policies.some(policy => policy.audit)
       ? () =>
           bindingOf(
-            compiled.map(one => one.enforced ?? one),
-            subject,
-            isTrusted,
+            covering.map(({ compiled, subject }) => ({ compiled: compiled.enforced ?? compiled, subject })),
+            at,
           )
       : null,
   }
 }
 
-/** The subject as the limits of a policy see it. */
-function seenBy(subject: Subject, isTrusted: boolean): (policy: Policy) => Subject {
+/** The subject as the limits of a policy see it. `isTrusted`: whether all take its attributes as they are. */
+export function seenBy(subject: Subject, isTrusted: boolean): (policy: Policy) => Subject {
   let given: Subject | null = isTrusted ? subject : null
   return ({ namespace }) => {
     if (subject.accessKey === null || namespace === subject.accessKey.namespace) return subject

@@ -50,6 +50,8 @@ export interface EstimateInput {
   readonly rules: BindingRules
   /** Whether the body may be amended, so that a bound can be injected. */
   readonly mayInject: boolean
+  /** Put this in as the bound on the output of one choice, in the place of what the call declares; absent or null: nothing. */
+  readonly boundAt?: bigint | null
   /** What a tokenizer counted of the body; absent or null where it did not. Used where the rules say `Tokenizer`. */
   readonly counted?: TokenCount | null
 }
@@ -218,8 +220,9 @@ function boundOutput(input: EstimateInput): OutputBound {
     tokens: perChoice * call.choices,
     inject,
   })
+  if (call.outputBound === null && rules.requireOutputBound) return { kind: 'output-bound-required' }
+  if (input.boundAt != null) return tokens(input.boundAt, input.boundAt)
   if (call.outputBound !== null) return tokens(call.outputBound)
-  if (rules.requireOutputBound) return { kind: 'output-bound-required' }
   const injected = injectedBound(input)
   // A provider's own small default stays: to put in a larger bound would make the client's answers longer.
   if (call.outputDefault !== null && (injected === null || call.outputDefault <= injected)) return tokens(call.outputDefault)

@@ -1,7 +1,7 @@
 // The policy index: policies by namespace, so that a call looks at those that could bind it and at no other, and changed one object at a
 // time, so that a change costs as much as it changes. Never holds an object that was not put.
 import { assert } from './assert.ts'
-import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, type PolicySetOptions } from './compiled-policy.ts'
+import { bindingOf, byName, type CompiledPolicy, compilePolicy, declaredLimits, type PolicySetOptions, seenBy } from './compiled-policy.ts'
 import { selectorMatches } from './match.ts'
 import type { AccessKey, DeclaredLimit, Policy, PolicyName, PolicySet, PriceList, SubjectBinding } from './policy.ts'
 import { RouteTable } from './route-table.ts'
@@ -28,6 +28,7 @@ export class PolicyIndex implements PolicySet {
   /** The policies that could bind in a namespace, in order; made when it is asked for. */
   readonly #candidates = new Map<string, readonly CompiledPolicy[]>()
   #declared: readonly DeclaredLimit[] | null = null
+  #steers: boolean | null = null
 
   constructor(options: PolicySetOptions) {
     this.#options = options
@@ -50,11 +51,31 @@ export class PolicyIndex implements PolicySet {
   }
 
   bindSubject(subject: Subject): SubjectBinding {
-    const { accessKey } = subject
-    const found = this.#between(subject.route.namespace, accessKey?.namespace ?? null).filter(one => one.matcher.coversSubject(subject))
-    const own = accessKey === null ? undefined : this.#own.get(`${accessKey.namespace}/${accessKey.name}`)
+    return this.#bind([subject])
+  }
+
+  steers(): boolean {
+    this.#steers ??= [this.#clusterWide, ...this.#local.values()].some(shelf =>
+      [...shelf.values()].some(({ policy }) => policy.concessions.steering.length > 0),
+    )
+    return this.#steers
+  }
+
+  /** The subject by its own route, or by another and its own: each policy covers it by the first of them that it can. */
+  #bind(ways: readonly [Subject, ...Subject[]]): SubjectBinding {
+    const subject = ways[ways.length - 1] ?? ways[0]
+    const { accessKey, route } = subject
+    const candidates = this.#in([...ways.map(way => way.route.namespace), ...(accessKey === null ? [] : [accessKey.namespace])])
     const isTrusted = accessKey === null || this.#namespaces.get(accessKey.namespace)?.get(TRUSTED_SUBJECTS_LABEL) === 'true'
-    return bindingOf(own === undefined ? found : [...found, own], subject, isTrusted)
+    const seen = ways.map(way => ({ way, by: seenBy(way, isTrusted) }))
+    const covering = candidates.flatMap(compiled => {
+      const covered = seen.find(({ way }) => compiled.matcher.coversSubject(way))
+      return covered === undefined ? [] : [{ compiled, subject: covered.by(compiled.policy) }]
+    })
+    const own = accessKey === null ? undefined : this.#own.get(`${accessKey.namespace}/${accessKey.name}`)
+    return bindingOf(own === undefined ? covering : [...covering, { compiled: own, subject: ways[0] }], ({ namespace, name }) =>
+      this.#bind([{ ...subject, route: { namespace: namespace ?? route.namespace, name, rule: null } }, subject]),
+    )
   }
 
   /** The limits of one policy; none where there is no such policy. */
@@ -121,15 +142,16 @@ export class PolicyIndex implements PolicySet {
 
   #forgetCandidates({ scope, namespace }: Pick<PolicyName, 'scope' | 'namespace'>): void {
     this.#declared = null
+    this.#steers = null
     if (scope === 'ClusterBudgetPolicy') this.#candidates.clear()
     else this.#candidates.delete(namespace)
   }
 
-  /** The policies, AccessKeys' apart, that could bind in either of two namespaces, each once and in order. */
-  #between(route: string, key: string | null): readonly CompiledPolicy[] {
-    const ofRoute = this.#candidatesOf(route)
-    if (key === null || key === route) return ofRoute
-    return [...new Set([...ofRoute, ...this.#candidatesOf(key)])].sort(byName)
+  /** The policies, AccessKeys' apart, that could bind in any of these namespaces, each once and in order. */
+  #in(namespaces: readonly string[]): readonly CompiledPolicy[] {
+    const [first = '', ...others] = new Set(namespaces)
+    if (others.length === 0) return this.#candidatesOf(first)
+    return [...new Set([first, ...others].flatMap(namespace => this.#candidatesOf(namespace)))].sort(byName)
   }
 
   #labelsOf(namespace: string): Labels {

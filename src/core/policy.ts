@@ -1,5 +1,6 @@
 // Policies as the core knows them: parsed, checked, exact. What binds a call is found here; how objects are written is not known here.
 import type { BudgetKey, BudgetScope, LimitVersion, Unit } from './budget.ts'
+import type { ConcessionRules, Concessions } from './concessions.ts'
 import type { Rates } from './price.ts'
 import type { Routes } from './route-table.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
@@ -20,6 +21,7 @@ export interface Policy {
   readonly limits: readonly Limit[]
   readonly permissions: Permissions
   readonly reservation: ReservationRules
+  readonly concessions: ConcessionRules
   readonly audit: boolean
   readonly onLedgerUnavailable: 'Deny' | 'Allow'
   readonly response: ResponseRules
@@ -91,6 +93,8 @@ export interface ResponseRules {
   readonly statusCode: 402 | 403 | 429 | null
   readonly message: string | null
   readonly exposeAmounts: boolean
+  /** Whether answers tell what their call reserved, and what the limits have left. */
+  readonly exposeBalance: boolean
 }
 
 export interface AccessKey {
@@ -130,6 +134,8 @@ export interface PolicySet {
   keyByHash(hash: string): AccessKey | null
   /** What binds the subject whatever it calls: empty `policies` means that nothing can. */
   bindSubject(subject: Subject): SubjectBinding
+  /** Whether any policy steers calls to other routes. */
+  steers(): boolean
   /** Every limit as declared, in order, for listing balances before the first call. */
   declared(): readonly DeclaredLimit[]
 }
@@ -140,6 +146,8 @@ export interface SubjectBinding {
   readonly rules: BindingRules
   /** What binds one call of the subject; `models` are all that may answer, resolved; a limit binds if any of them matches. */
   bind(call: { readonly models: readonly string[]; readonly provider: string | null; readonly endpoint: string }): Binding
+  /** The same for calls that are sent to another route: what binds there binds them besides. Namespace null: that of the subject's route. */
+  at(route: { readonly namespace: string | null; readonly name: string }): SubjectBinding
   /** The same were every policy enforced; null where none of them only audits. */
   readonly asEnforced: (() => SubjectBinding) | null
 }
@@ -148,6 +156,7 @@ export interface Binding {
   readonly policies: readonly Policy[]
   readonly limits: readonly BoundLimit[]
   readonly rules: BindingRules
+  readonly concessions: Concessions
   /** The first permission that the call lacks, and the policy that says so. */
   readonly forbidden: { readonly what: 'model' | 'provider' | 'endpoint'; readonly name: string; readonly policy: PolicyName } | null
 }

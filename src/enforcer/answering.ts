@@ -3,10 +3,10 @@
 import { assert } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
 import type { Format } from '../wire/format.ts'
-import type { Ending } from './charge.ts'
+import { type Ending, isExact } from './charge.ts'
 import { type AnswerExchange, NO_CHANGE, type ResponseAnswer, type ResponseInfo } from './exchange.ts'
 import { type AnswerMeter, openAnswerMeter } from './meter.ts'
-import { earlierAttempts, neverSent } from './request.ts'
+import { earlierAttempts, endingAtHead } from './request.ts'
 
 /** Who holds the reservation. Exactly one of the first two is called, once. */
 export interface Holds {
@@ -106,14 +106,3 @@ export class Answering implements AnswerExchange {
 }
 
 const DONE: ResponseAnswer = { kind: 'done', change: NO_CHANGE }
-
-const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
-
-/** How an exchange ends at the head of its response; null where its body is to be read. */
-export function endingAtHead(info: Pick<ResponseInfo, 'status' | 'codeDetails' | 'attempts' | 'flags'>): Ending | 'never-sent' | null {
-  if (neverSent(info)) return 'never-sent'
-  // The proxy answered by itself after it may have asked the provider (a reset, a timeout), or nobody was left to be answered.
-  if (info.status === 0) return { kind: 'lost' }
-  if (info.codeDetails !== null && info.codeDetails !== 'via_upstream') return { kind: 'lost' }
-  return info.status >= 200 && info.status <= 299 ? null : { kind: 'error' }
-}

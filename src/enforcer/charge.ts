@@ -26,6 +26,7 @@ export interface ChargedPlan extends Pick<Plan, 'call' | 'provider' | 'book' | '
   readonly estimate: Pick<Estimate, 'inputTokens' | 'outputTokens' | 'cost'>
   readonly binding: { readonly rules: Pick<Plan['binding']['rules'], 'onUnknownModel'> }
 }
+export const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
 
 export interface Charge {
   /** The metric's label and the stream's word. */

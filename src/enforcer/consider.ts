@@ -5,16 +5,17 @@ import type { Subject } from '../core/subject.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
 import type { Dialect } from '../wire/format.ts'
 import { dialectOf, findEndpoint } from '../wire/formats.ts'
-import { type Amended, amendBody, mayAmend } from './amend.ts'
+import { type Amended, amendBody, mayAmend, powersOf } from './amend.ts'
 import { auditedPlan } from './audit.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
 import { type Identified, identify } from './identify.ts'
-import { type Plan, planCall } from './plan.ts'
 import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
+import { forged, misrouted } from './steer.ts'
 import { countTokens } from './tokens.ts'
+import { type Passage, type Powers, type Ways, waysOf } from './ways.ts'
 
 export type HeadConsidered = { readonly dialect: Dialect } & (
   | { readonly kind: 'metered'; readonly request: MeteredRequest; readonly change: HeaderChange }
@@ -24,12 +25,13 @@ export type HeadConsidered = { readonly dialect: Dialect } & (
 )
 
 export type BodyConsidered =
-  /** `audited`: what the call would have been refused for by policies that only audit. */
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly amended: Amended; readonly audited: Verdict | null }
+  /** `amend`: what the body is to say for one of them. `audited`: what the call would have been refused for by policies that only audit. */
+  | (Extract<Ways, { kind: 'ways' }> & { amend(passage: Passage): Amended; readonly audited: Verdict | null })
   | { readonly kind: 'pass'; readonly why: string; readonly audited: Verdict | null }
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
-type Rules = Pick<Enforcer, 'policies' | 'prices' | 'clock' | 'time' | 'identity' | 'unbudgeted' | 'tokens'>
+type Rules = Pick<Enforcer, 'policies' | 'clock' | 'identity' | 'unbudgeted'>
+type BodyRules = Pick<Enforcer, 'prices' | 'time' | 'tokens' | 'headroom'>
 
 /** Identity, then endpoint, then what binds; nothing here waits for anything. `as`: a subject that is known already. */
 export function considerHead(request: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
@@ -43,7 +45,9 @@ export function considerHead(request: RequestInfo, rules: Rules, as: Subject | n
       : { kind: 'subject', subject: as, strip: [], provider: request.purser.provider }
   if (identified.kind === 'refused') return { ...identified, dialect }
   const info: RequestInfo = { ...request, purser: { ...request.purser, provider: identified.provider } }
-  const change: HeaderChange = { set: [], remove: identified.strip }
+  const misled = misrouted(info, set.steers())
+  if (misled !== null) return { kind: 'refused', dialect, verdict: misled }
+  const change: HeaderChange = { set: [], remove: [...identified.strip, ...forged(info)] }
   const bound = set.bindSubject(identified.subject)
   const upgrade = info.method === 'CONNECT' || info.headers.get('upgrade') !== null
   const why = bound.policies.length === 0 ? 'unbudgeted' : upgrade ? 'upgrade' : endpoint.kind === 'unknown' ? 'unknown-endpoint' : null
@@ -65,10 +69,10 @@ export function considerHead(request: RequestInfo, rules: Rules, as: Subject | n
     return { kind: 'watched', dialect, request, change: asked }
   }
   if (endpoint.kind !== 'metered') return { kind: 'pass', dialect, why: 'free', change, audited: null }
-  return { kind: 'metered', dialect, request: { info, head, bound, set, endpoint }, change: asked }
+  return { kind: 'metered', dialect, request: { info, head, subject: identified.subject, bound, set, endpoint }, change: asked }
 }
 
-export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: Rules): Promise<BodyConsidered> {
+export async function considerBody(request: MeteredRequest, body: Uint8Array, rules: BodyRules): Promise<BodyConsidered> {
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
     auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason, audited: refusal } : { kind: 'refused', verdict: refusal }
@@ -83,15 +87,20 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const book = rules.prices.current()
   const call = placed(read.call, info)
   const provider = providerFor(request, call, book)
-  const mayInject = mayAmend(request, provider)
+  const isFixed = info.bodyIsFixed === true
+  const powersAt = (where: string | null): Powers => (isFixed ? POWERLESS : powersOf(read, where, mayAmend(request, where)))
   const counted = await countTokens(rules.tokens, bound, read.plain)
-  const input = { call, provider, bound, book, mayInject, nowMs: rules.time.now(), counted }
-  const planned = planCall(input)
-  if (planned.kind === 'refused') return no(planned.verdict)
+  const { headroom, time } = rules
+  const input = { call, provider, bound, book, nowMs: time.now(), counted, ...powersAt(provider) }
+  const found = waysOf({ ...input, headroom, powersAt, maySteer: !isFixed })
+  if (found.kind === 'refused') return no(found.verdict)
   const audited = auditedPlan(input)
-  if (planned.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
-  return { kind: 'plan', plan: planned.plan, amended: amendBody(body, read, planned.plan, request), audited }
+  if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
+  return { ...found, amend: passage => amendBody(body, read, passage, request), audited }
 }
+
+/** Of a request whose door changes no body, and cannot have its route chosen anew. */
+const POWERLESS: Powers = { mayInject: false, takesBound: () => false, as: () => null }
 
 /** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */
 export const auditsOnly = (policies: readonly Policy[]): boolean => policies.every(policy => policy.audit)

@@ -4,10 +4,13 @@ import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer
 import { type Allowance, createAllowance } from './allowance.ts'
 import type { ExchangeFactory } from './exchange.ts'
 import { resume } from './handed.ts'
+import { createHeadroom, type Headroom } from './headroom.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
+import { createQueue, type Queue } from './queue.ts'
 import { createSettler, type Settler } from './settle.ts'
 import { createStoreTime, mintHolder, reservationIds, type StoreTime } from './store-time.ts'
+import type { Taken } from './take.ts'
 import { createWatch, type Watch } from './watch.ts'
 import { hear } from './witness.ts'
 
@@ -25,6 +28,8 @@ export interface Enforcer {
   readonly mintId: (storeMs: number) => ReservationId
   readonly allowance: Allowance
   readonly watch: Watch
+  readonly headroom: Headroom
+  readonly queue: Queue<Taken>
   readonly identity: IdentityRules
   /** What happens to calls that no policy can bind. */
   readonly unbudgeted: 'allow' | 'deny'
@@ -33,19 +38,22 @@ export interface Enforcer {
 }
 
 /** What an enforcer is made of; the rest is its own. */
-export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch'>
+export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch' | 'headroom' | 'queue'>
 
 /** A new holder with an empty outbox. */
 export function createEnforcer(parts: Parts): Enforcer {
   const time = createStoreTime(parts.clock)
+  const queue = createQueue<Taken>(parts)
   return {
     ...parts,
     time,
-    settler: createSettler({ ...parts, time }),
+    settler: createSettler({ ...parts, time, freed: lines => queue.freed(lines.map(line => line.key)) }),
+    queue,
     holder: mintHolder(parts.random),
     mintId: reservationIds(parts.random),
     allowance: createAllowance(),
     watch: createWatch(),
+    headroom: createHeadroom(),
   }
 }
 

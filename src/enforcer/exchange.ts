@@ -45,6 +45,8 @@ export interface RequestInfo {
 export interface HeaderChange {
   readonly set: readonly (readonly [string, string])[]
   readonly remove: readonly string[]
+  /** Whether the proxy is to choose its route anew, by the headers as they are then. */
+  readonly reroute?: boolean
 }
 
 export const NO_CHANGE: HeaderChange = { set: [], remove: [] }
@@ -73,9 +75,18 @@ export type BodyAnswer =
       /** For later filters and the access log. */
       readonly metadata: Readonly<Record<string, string | number | boolean>>
     }
-  | { readonly kind: 'pass' }
+  | {
+      readonly kind: 'pass'
+      readonly body: Uint8Array | null
+      readonly change: HeaderChange
+      /** Whether the head of the answer is to come here all the same: something is told with it. */
+      readonly tell: boolean
+    }
   | { readonly kind: 'refuse'; readonly refusal: Refusal }
   | { readonly kind: 'gone' }
+
+/** Let it through as it came, and leave the stream. */
+export const PASS: BodyAnswer = { kind: 'pass', body: null, change: NO_CHANGE, tell: false }
 
 export interface ResponseInfo {
   readonly status: number

@@ -2,11 +2,9 @@
 // order; it closes its reservation exactly once, however the exchange ends, or hands it over once.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
-import { unreadCall } from '../wire/call-draft.ts'
 import type { Dialect } from '../wire/format.ts'
-import { type Admission, admit } from './admit.ts'
-import type { Allowed } from './allowance.ts'
-import { Answering, endingAtHead } from './answering.ts'
+import type { Amended } from './amend.ts'
+import { Answering } from './answering.ts'
 import { auditedShortfall } from './audit.ts'
 import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
@@ -16,28 +14,23 @@ import {
   type Exchange,
   type HeadAnswer,
   NO_CHANGE,
+  PASS,
   type Refusal,
   type RequestInfo,
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
 import { handoverText } from './handover.ts'
-import { type AnswerMeter, openAnswerMeter } from './meter.ts'
+import { openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
 import type { MeteredRequest, WatchedRequest } from './request.ts'
-
-type State =
-  | { readonly kind: 'waiting'; readonly request: MeteredRequest | null }
-  /** Reserved, and the verdict is not written yet. */
-  | { readonly kind: 'reserved'; readonly held: Held; readonly answering: Answering | null }
-  | { readonly kind: 'answering'; readonly answering: Answering }
-  /** Nothing is open: an answer is fetched again, and may prove what it did cost. */
-  | { readonly kind: 'watching'; readonly request: WatchedRequest }
-  | { readonly kind: 'proving'; readonly request: WatchedRequest; readonly meter: AnswerMeter }
-  /** Nothing is open here any more: refused, passed, closed, or handed over. */
-  | { readonly kind: 'left' }
+import type { State } from './state.ts'
+import { steered } from './steer.ts'
+import { take } from './take.ts'
+import { tellPassage, tellReserved } from './tell.ts'
+import type { Passage } from './ways.ts'
 
 export class Lifecycle implements Exchange {
   readonly #enforcer: Enforcer
@@ -45,6 +38,9 @@ export class Lifecycle implements Exchange {
   #dialect: Dialect = 'openai'
   #startMs: number
   #gone = false
+  readonly #queued = { leave: (): void => {} }
+  /** What the client is told with its answer, whatever that is. */
+  #told = NO_CHANGE
 
   constructor(enforcer: Enforcer) {
     this.#enforcer = enforcer
@@ -80,47 +76,52 @@ export class Lifecycle implements Exchange {
       case 'pass':
         this.#leave('unmetered', considered.why)
         this.#audited(considered.audited)
-        return { kind: 'pass' }
-      case 'plan':
-        return this.#reserve(considered, state.request)
+        return PASS
+      case 'ways':
+        return this.#reserve(considered, state.request, body.length)
     }
   }
 
-  async #reserve(
-    { plan, amended, audited }: Extract<BodyConsidered, { kind: 'plan' }>,
-    { info, endpoint }: MeteredRequest,
-  ): Promise<BodyAnswer> {
-    const settlesItself = info.answersElsewhere !== true
-    const admission = await admit(this.#enforcer, plan, !settlesItself)
-    if (admission.kind === 'refused') return this.#notReserved(plan, admission.verdict)
-    const { reservation } = admission
-    const allowed = admission.kind === 'unknown' ? this.#allow(plan, admission) : null
-    const held: Held = { reservation, plan, allowed }
-    if (admission.kind === 'unknown' && allowed === null) {
-      this.#release(held, 'unknown')
-      return this.#notReserved(plan, admission.verdict)
-    }
+  async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, request: MeteredRequest, bytes: number): Promise<BodyAnswer> {
+    const { amend, audited } = considered
+    const settlesItself = request.info.answersElsewhere !== true
+    const taken = await take(this.#enforcer, considered, {
+      subject: request.subject,
+      bytes,
+      startMs: this.#startMs,
+      queued: this.#queued,
+      handsOver: !settlesItself,
+    })
+    if (taken === null) return { kind: 'gone' }
+    if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
+    if (taken.kind === 'free') return this.#pass(taken.passage, amend)
+    const { held, way, balances } = taken
     if (this.#gone) {
       this.#release(held, 'gone')
       return { kind: 'gone' }
     }
-    const retriesUnsent = info.purser.retriesUnsent === true
-    const asked = { answer: { format: endpoint.format, call: plan.call }, hideUsage: amended.hideUsage, retriesUnsent }
+    // Before anything else that may fail: what is reserved is held by somebody.
+    this.#state = { kind: 'reserved', held, answering: null }
+    const amended = amend(way)
+    this.#told = tellReserved(way, held.reservation.lines, balances, this.#enforcer.time.now())
+    const retriesUnsent = request.info.purser.retriesUnsent === true
+    const asked = { answer: { format: request.endpoint.format, call: way.plan.call }, hideUsage: amended.hideUsage, retriesUnsent }
     this.#state = { kind: 'reserved', held, answering: settlesItself ? new Answering(this.#holds(held), asked) : null }
-    this.#decided('admitted', allowed === null ? 'fits' : 'ledger-away')
-    const balances = admission.kind === 'reserved' ? admission.balances : []
-    this.#audited(audited ?? auditedShortfall(plan, reservation, balances, this.#enforcer.time.now()))
-    const { id } = reservation
-    const handover = handoverText({ id, settlesItself, retriesUnsent }, plan, this.#enforcer.holder)
-    return { kind: 'admit', body: amended.body, change: NO_CHANGE, metadata: { id, handover } }
+    this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
+    this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
+    const { id } = held.reservation
+    const handover = handoverText({ id, settlesItself, retriesUnsent }, way.plan, this.#enforcer.holder)
+    return { kind: 'admit', body: amended.body, change: steered(way), metadata: { id, handover } }
   }
 
-  /** The ledger is away: where every policy that binds allows it, the call may go on what this process may admit by itself. */
-  #allow({ binding }: Plan, { reservation, fault }: Extract<Admission, { kind: 'unknown' }>): Allowed | null {
-    this.#enforcer.telemetry.ledgerError(fault)
-    const isAway = fault === 'unavailable' || fault === 'clock-skew'
-    if (!isAway || binding.rules.onLedgerUnavailable === 'Deny') return null
-    return this.#enforcer.allowance.take(binding.limits, reservation.lines)
+  /** In a way that no limit binds. */
+  #pass(passage: Passage, amend: (passage: Passage) => Amended): BodyAnswer {
+    if (this.#gone) return { kind: 'gone' }
+    const { body } = amend(passage)
+    this.#leave('unmetered', 'unmetered')
+    this.#told = tellPassage(passage)
+    this.#state = { kind: 'telling' }
+    return { kind: 'pass', body, change: steered(passage), tell: true }
   }
 
   #notReserved(plan: Plan, verdict: Verdict): BodyAnswer {
@@ -128,7 +129,7 @@ export class Lifecycle implements Exchange {
     if (!auditsOnly(plan.binding.policies)) return { kind: 'refuse', refusal: this.#refuse(verdict) }
     this.#leave('unmetered', verdict.reason)
     this.#audited(verdict)
-    return { kind: 'pass' }
+    return PASS
   }
 
   verdictWritten(): void {
@@ -142,13 +143,12 @@ export class Lifecycle implements Exchange {
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
-    return state.kind === 'answering' ? state.answering.responseHeaders(info) : { kind: 'done', change: NO_CHANGE }
+    const answer: ResponseAnswer = state.kind === 'answering' ? state.answering.responseHeaders(info) : { kind: 'done', change: NO_CHANGE }
+    return { ...answer, change: this.#told }
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
-    const streaming = /event-stream/.test(info.headers.get('content-type') ?? '')
-    const call = unreadCall(request.format.name, request.endpoint, streaming)
-    const meter = endingAtHead(info) === null && !info.endOfStream ? openAnswerMeter(request.format, call, info, false) : null
+    const meter = openWatchedMeter(request, info)
     this.#state = meter === null ? { kind: 'left' } : { kind: 'proving', request, meter }
     return { kind: meter === null ? 'done' : 'meter', change: NO_CHANGE }
   }
@@ -169,6 +169,7 @@ export class Lifecycle implements Exchange {
 
   closed(unread: boolean): void {
     this.#gone = true
+    this.#queued.leave()
     const state = this.#state
     if (state.kind === 'answering') state.answering.closed(unread)
     // Before the verdict was written nothing has left.

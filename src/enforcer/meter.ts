@@ -1,10 +1,12 @@
 // The meter of one answer: decodes a copy where it is compressed, passes the client's bytes on at once, and says what was read at its end.
 import type { Call } from '../core/call.ts'
 import type { UsageReading } from '../core/usage.ts'
+import { unreadCall } from '../wire/call-draft.ts'
 import type { Format } from '../wire/format.ts'
 import type { Ending } from './charge.ts'
 import { isIdentity, openDecoder } from './decode.ts'
 import type { ResponseInfo } from './exchange.ts'
+import { endingAtHead, type WatchedRequest } from './request.ts'
 
 export interface AnswerMeter {
   /** What is known so far. */
@@ -61,4 +63,11 @@ export function openAnswerMeter(format: Format, call: Call, info: ResponseInfo, 
 function placed(reading: UsageReading, { regional }: Call): UsageReading {
   if (regional !== true || reading.kind === 'absent' || reading.usage === null || reading.usage.regional !== undefined) return reading
   return { ...reading, usage: { ...reading.usage, regional } }
+}
+
+/** Of an answer that is fetched again; null where nothing of it is to be read. */
+export function openWatchedMeter({ format, endpoint }: WatchedRequest, info: ResponseInfo): AnswerMeter | null {
+  if (endingAtHead(info) !== null || info.endOfStream) return null
+  const streaming = /event-stream/.test(info.headers.get('content-type') ?? '')
+  return openAnswerMeter(format, unreadCall(format.name, endpoint, streaming), info, false)
 }

@@ -37,14 +37,22 @@ export interface PlanInput {
   readonly book: PriceBook
   /** Whether the body may be changed, so that a bound can be put in. */
   readonly mayInject: boolean
+  /** A bound on the output of one choice to put in, in the place of what the call declares. */
+  readonly boundAt?: bigint | null
   readonly nowMs: number
+  /** What its provider calls the one model that may answer, where that is not the name that policies know it by. */
+  readonly nameThere?: string | null
   /** What a tokenizer counted of the body, where a policy asked for it. */
   readonly counted?: TokenCount | null
 }
 
-export function planCall(input: PlanInput): Planned {
-  const { call, provider, bound, book } = input
-  const binding = bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+/** What binds the call. */
+export const bindCall = ({ call, provider, bound }: Pick<PlanInput, 'call' | 'provider' | 'bound'>): Binding =>
+  bound.bind({ models: call.models, provider, endpoint: call.endpoint })
+
+/** `binding`: where it is known already. */
+export function planCall(input: PlanInput, binding: Binding = bindCall(input)): Planned {
+  const { call, provider, book } = input
   if (binding.forbidden !== null) return refused(forbiddenVerdict(binding.forbidden))
   const { rules } = binding
   const priced = pricesOf(input, binding)
@@ -53,7 +61,7 @@ export function planCall(input: PlanInput): Planned {
   }
   if (binding.limits.length === 0 && rules.maxPerRequest === null) return { kind: 'unmetered' }
   const prices = priced ?? []
-  const outcome = estimateCall({ call, prices, provider, rules, mayInject: input.mayInject, counted: input.counted ?? null })
+  const outcome = estimateCall({ ...input, prices, rules })
   if (outcome.kind !== 'bounded') return refused(unboundedVerdict(outcome))
   const { estimate } = outcome
   const cap = rules.maxPerRequest
@@ -87,13 +95,13 @@ export function linesOf(plan: Plan, nowMs: number): Line[] {
 
 /** The price of each model that may answer. Null where one has none, and the policy does not stand in for it. */
 export function pricesOf(
-  { call, provider, book, nowMs }: Pick<PlanInput, 'call' | 'provider' | 'book' | 'nowMs'>,
+  { call, provider, book, nowMs, nameThere = null }: Pick<PlanInput, 'call' | 'provider' | 'book' | 'nowMs' | 'nameThere'>,
   { rules }: { readonly rules: Pick<Binding['rules'], 'onUnknownModel'> },
 ): readonly Price[] | null {
   const prices: Price[] = []
   for (const model of call.models) {
     const standIn = rules.onUnknownModel === 'DearestOfProvider'
-    const found = book.find(provider, model, nowMs)
+    const found = (nameThere === null ? null : book.find(provider, nameThere, nowMs)) ?? book.find(provider, model, nowMs)
     const known = found !== null && pricesKinds(found, call.charges ?? new Map()) ? found : null
     const price = known ?? (standIn ? book.dearest(provider, nowMs) : null)
     if (price === null) return null

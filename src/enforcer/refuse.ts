@@ -16,7 +16,8 @@ export function refusalOf(verdict: Verdict, dialect: Dialect): Refusal {
   return { status: verdict.status, headers, body, reason: verdict.reason }
 }
 
-function budgetText({ policy, limit }: NonNullable<Verdict['budget']>): string {
+/** `namespace/policy/limit`; without a namespace for policies that are in none. */
+export function budgetText({ policy, limit }: NonNullable<Verdict['budget']>): string {
   const name = policy.namespace === '' ? policy.name : `${policy.namespace}/${policy.name}`
   return limit === null ? name : `${name}/${limit}`
 }

@@ -1,5 +1,5 @@
 // Settlements and releases on their way to the ledger. The client never waits for one; a fault is tried again until it is answered.
-import type { ReleaseMove, ReleaseOutcome, ReservationId, SettleMove, SettleOutcome } from '../core/reservation.ts'
+import type { Line, ReleaseMove, ReleaseOutcome, ReservationId, SettleMove, SettleOutcome } from '../core/reservation.ts'
 import {
   ARREARS_KEEP_MS,
   LOG_WAITING_MAX,
@@ -34,8 +34,13 @@ export interface Settler {
   drain(ms: number): Promise<number>
 }
 
+interface SettlerParts extends Pick<Enforcer, 'ledger' | 'time' | 'telemetry' | 'timer'> {
+  /** Told of each answered move: its budgets may have room again. */
+  readonly freed?: (lines: readonly Line[]) => void
+}
+
 /** The outbox is bounded in number and in time: what goes beyond is dropped and said, and the sweep charges its reservation. */
-export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer, 'ledger' | 'time' | 'telemetry' | 'timer'>): Settler {
+export function createSettler({ ledger, time, telemetry, timer, freed = () => {} }: SettlerParts): Settler {
   let pending = 0
   let faults = 0
   let waiting: Move[] = []
@@ -51,6 +56,7 @@ export function createSettler({ ledger, time, telemetry, timer }: Pick<Enforcer,
     faults = 0
     answered()
     move.answered(outcome)
+    freed(move.move.lines)
     note(telemetry, move, outcome)
   }
 

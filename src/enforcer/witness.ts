@@ -1,12 +1,11 @@
 // The second witness: what the proxy's access log says of exchanges that are over, made closings of their reservations. It undoes no proof,
 // and comes late, twice or not at all without harm.
 import { LOG_PATIENCE_MS } from '../limits.ts'
-import { endingAtHead } from './answering.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { Testimony } from './exchange.ts'
 import { Handed } from './handed.ts'
 import { readHandover } from './handover.ts'
-import { earlierAttempts, UPSTREAM_CONNECTION_FAILURE } from './request.ts'
+import { earlierAttempts, endingAtHead, UPSTREAM_CONNECTION_FAILURE } from './request.ts'
 
 export function hear(enforcer: Enforcer, testimony: Testimony): void {
   const handover = readHandover(testimony.handover)

@@ -104,9 +104,9 @@ export class Check implements OpenStream {
     try {
       if (answer.kind === 'gone') throw new Error('an exchange took its client for gone, but the call is open')
       if (answer.kind === 'refuse') return this.#refuse(answer.refusal)
-      if (answer.kind === 'pass') return this.#allow(change, UNMETERED)
-      assert(answer.body === null, 'a body that cannot be changed is not')
-      this.#allow(bothChanges(change, answer.change), { ...answer.metadata, verdict: 'admitted' })
+      assert(answer.body === null && answer.change.reroute !== true, 'what cannot be changed is not')
+      const metadata = answer.kind === 'pass' ? UNMETERED : { ...answer.metadata, verdict: 'admitted' }
+      this.#allow(bothChanges(change, answer.change), metadata)
     } catch (fault) {
       this.#fail(fault)
     }
@@ -180,7 +180,7 @@ function requestOf({ attributes = {} }: CheckRequest, http: HttpRequest): Reques
     authority: host,
     endOfStream: size === 0 || (size < 0 && bodyOf(http).length === 0),
     virtualHost: null,
-    routeName: setting('x-purser-route') ?? routeIn(attributes.routeMetadataContext),
+    routeName: setting('x-purser-route-name') ?? routeIn(attributes.routeMetadataContext),
     sourceAddress: address === undefined ? null : `${address}:${portValue ?? 0}`,
     peerUriSan: /^[a-z][a-z0-9+.-]*:\/\//i.test(principal) ? principal : null,
     jwtMetadata: claimsIn(attributes.metadataContext),

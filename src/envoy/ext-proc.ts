@@ -9,7 +9,7 @@ import { requestInfo, routeSettings } from './attributes.ts'
 import { type Call, type Doorway, type OpenStream, overloadRefusal, tooLargeRefusal, wiringRefusal } from './doorway.ts'
 import { KeptBody, streamed } from './duplex.ts'
 import type { ProcessingRequest, WireBody, WireHeaders } from './protos.ts'
-import { admittedReply, bothChanges, changedReply, type Metadata, type Part, refusalReply } from './reply.ts'
+import { amendedReply, bothChanges, changedReply, type Metadata, type Part, refusalReply } from './reply.ts'
 import { Talk } from './talk.ts'
 import { modesOf } from './wiring.ts'
 
@@ -169,8 +169,10 @@ export class ExchangeStream implements OpenStream {
       case 'refuse':
         return this.#refuse(answer.refusal)
       case 'pass':
-        this.#letGo(part, body, null, change, UNMETERED)
-        return this.#seenEnough()
+        this.#letGo(part, body, answer.body, bothChanges(change, answer.change), UNMETERED)
+        if (!answer.tell || this.#answer.mode === 'unseen') return this.#seenEnough()
+        this.#phase = 'answer'
+        return
       case 'admit':
         this.#letGo(part, body, answer.body, bothChanges(change, answer.change), { ...answer.metadata, verdict: 'admitted' })
         this.#phase = 'answer'
@@ -181,7 +183,7 @@ export class ExchangeStream implements OpenStream {
 
   /** The request goes on; in full duplex all of it is sent by us. */
   #letGo(part: Part, body: Uint8Array, amended: Uint8Array | null, change: HeaderChange, metadata: Metadata) {
-    if (this.#duplex === null || part === 'requestHeaders') return this.#talk.reply(admittedReply(part, amended, change, metadata))
+    if (this.#duplex === null || part === 'requestHeaders') return this.#talk.reply(amendedReply(part, amended, change, metadata))
     const all = bothChanges(this.#duplex.change, change)
     // The length that the client gave is not that of another body.
     const changed = amended === null ? all : { ...all, remove: [...all.remove, 'content-length'] }

@@ -86,6 +86,7 @@ export interface HeaderMutation {
 }
 
 export interface CommonResponse {
+  readonly clearRouteCache?: true
   readonly headerMutation?: HeaderMutation
   readonly bodyMutation?:
     | { readonly body: Uint8Array }

@@ -2,6 +2,7 @@
 import { assert } from '../core/assert.ts'
 import type { HeaderChange, Refusal } from '../enforcer/exchange.ts'
 import {
+  type CommonResponse,
   encodeReply,
   type HeaderMutation,
   type ProcessingResponse,
@@ -32,24 +33,20 @@ export function continueReplies(): Readonly<Record<Part, Buffer>> {
 
 /** Goes on with changed headers; `metadata` null sends none. Trailers take no header changes of the request, so `change` is dropped there. */
 export function changedReply(part: Part, change: HeaderChange, metadata: Metadata | null): ProcessingResponse {
-  const common = unchanged(change) ? {} : { headerMutation: mutation(change) }
+  const common = commonOf(change)
   return withMetadata(
     part === 'requestTrailers' || part === 'responseTrailers' ? { [part]: {} } : { [part]: { response: common } },
     metadata,
   )
 }
 
-/** The verdict that lets a call go on, with another body or, for null, its own. */
-export function admittedReply(part: Part, body: Uint8Array | null, change: HeaderChange, metadata: Metadata): ProcessingResponse {
-  assert(body === null || part === 'requestBody', 'only a body that came is amended')
-  return body === null ? changedReply(part, change, metadata) : amendedReply(body, change, metadata)
-}
-
-/** Goes on with another body: `content-length` follows it, or Envoy would refuse the whole request. */
-export function amendedReply(body: Uint8Array, change: HeaderChange, metadata: Metadata | null): ProcessingResponse {
+/** Goes on with another body, where it is not null: `content-length` follows it, or Envoy would refuse the whole request. */
+export function amendedReply(part: Part, body: Uint8Array | null, change: HeaderChange, metadata: Metadata | null): ProcessingResponse {
+  if (body === null) return changedReply(part, change, metadata)
+  assert(part === 'requestBody', 'only a body that came is amended')
   const set = [...change.set.filter(([name]) => name !== 'content-length'), ['content-length', String(body.length)] as const]
   const remove = change.remove.filter(name => name !== 'content-length')
-  return withMetadata({ requestBody: { response: { headerMutation: mutation({ set, remove }), bodyMutation: { body } } } }, metadata)
+  return withMetadata({ requestBody: { response: { ...commonOf({ ...change, set, remove }), bodyMutation: { body } } } }, metadata)
 }
 
 /** Other bytes in place of a piece of the answer. The answer is streamed, so there is no length to keep. */
@@ -83,7 +80,14 @@ export function bothChanges(first: HeaderChange, second: HeaderChange): HeaderCh
   return {
     set: [...first.set.filter(([name]) => !later.has(name)), ...second.set],
     remove: [...first.remove.filter(name => !later.has(name)), ...second.remove],
+    ...(first.reroute === true || second.reroute === true ? { reroute: true } : {}),
   }
+}
+
+/** Envoy chooses a route again only where headers change with it. */
+function commonOf(change: HeaderChange): CommonResponse {
+  if (unchanged(change)) return {}
+  return { headerMutation: mutation(change), ...(change.reroute === true ? { clearRouteCache: true } : {}) }
 }
 
 function withMetadata(reply: ProcessingResponse, metadata: Metadata | null): ProcessingResponse {

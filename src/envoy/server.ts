@@ -1,7 +1,5 @@
 // The gRPC server: ext_proc, ext_authz, the access log, health and reflection on one port, with or without TLS. It opens, drains and stops;
 // what comes is for `ext-proc.ts`, `ext-authz.ts` and `access-log.ts`.
-import { readFileSync } from 'node:fs'
-import { createSecureContext } from 'node:tls'
 import { Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
@@ -10,6 +8,7 @@ import type { ExchangeFactory } from '../enforcer/exchange.ts'
 import { GRPC_KEEPALIVE_MS, GRPC_KEEPALIVE_TIMEOUT_MS, GRPC_MESSAGE_BYTES_MAX } from '../limits.ts'
 import type { Clock } from '../ports.ts'
 import { accessLogService, type LogCall, LogStream } from './access-log.ts'
+import { type DoorTls, WatchedCertificates } from './certificates.ts'
 import type { Call, Doorway } from './doorway.ts'
 import { authorizationService, Check, type CheckCall, type CheckResponse } from './ext-authz.ts'
 import { ExchangeStream } from './ext-proc.ts'
@@ -17,17 +16,11 @@ import { LoopLag } from './loop-lag.ts'
 import { ACCESS_LOG, AUTHORIZATION, loadProtos, processorService, SERVICE_NAME } from './protos.ts'
 import { continueReplies } from './reply.ts'
 import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
+import { clearSocket, openToGroup, socketPath } from './socket-file.ts'
 import { Complaints, type DoorLog } from './wiring.ts'
 
-/** Paths of PEM files. With a client CA, only clients with a certificate of it are let in. */
-export interface DoorTls {
-  readonly cert: string
-  readonly key: string
-  readonly clientCa: string | null
-}
-
 export interface DoorOptions {
-  /** `host:port`; port 0 for any free one. */
+  /** `host:port`, port 0 for any free one; or `unix:/path`. */
   readonly listen: string
   readonly tls: DoorTls | null
   readonly clock: Clock
@@ -55,6 +48,7 @@ export class Door {
   readonly #health = new HealthImplementation()
   readonly #doorway: Doorway
   #onEmpty: (() => void)[] = []
+  #certificates: WatchedCertificates | null = null
   #port = 0
 
   constructor(factory: ExchangeFactory, { clock, log }: DoorOptions) {
@@ -88,7 +82,7 @@ export class Door {
     new ReflectionService({ ...loadProtos(), ...health }, { services: [...SERVICES, 'grpc.health.v1.Health'] }).addToServer(this.#server)
   }
 
-  /** The port that is bound. */
+  /** The port that is bound; meaningless for a socket. */
   get port(): number {
     return this.#port
   }
@@ -104,11 +98,15 @@ export class Door {
   }
 
   async bind({ listen, tls }: DoorOptions): Promise<void> {
-    const credentials = tls === null ? ServerCredentials.createInsecure() : secure(tls)
+    this.#certificates = tls === null ? null : new WatchedCertificates(tls, this.#doorway.complaints)
+    const path = socketPath(listen)
     try {
+      if (path !== null) await clearSocket(path)
       this.#port = await new Promise((resolve, reject) => {
+        const credentials = this.#certificates ?? ServerCredentials.createInsecure()
         this.#server.bindAsync(listen, credentials, (fault, port) => (fault === null ? resolve(port) : reject(fault)))
       })
+      if (path !== null) await openToGroup(path)
     } catch (fault) {
       this.stop()
       throw new Error(`cannot listen on '${listen}' for gRPC: ${fault instanceof Error ? fault.message : fault}`)
@@ -131,6 +129,7 @@ export class Door {
   /** Breaks off what is left. After this no exchange is open and nothing listens; connections go when their last stream has. */
   stop(): void {
     this.#doorway.lag.stop()
+    this.#certificates?.stop()
     for (const stream of [...this.#doorway.streams]) stream.abandon()
     for (const log of [...this.#doorway.logs]) log.end()
     this.#server.tryShutdown(() => {})
@@ -149,24 +148,5 @@ export class Door {
     const waiting = this.#onEmpty
     this.#onEmpty = []
     for (const resolve of waiting) resolve()
-  }
-}
-
-function secure({ cert, key, clientCa }: DoorTls): ServerCredentials {
-  const pair = { cert_chain: pem(cert, 'certificate'), private_key: pem(key, 'key') }
-  try {
-    // Here, because the server would only notice when it binds, and not say which file it was.
-    createSecureContext({ cert: pair.cert_chain, key: pair.private_key })
-    return ServerCredentials.createSsl(clientCa === null ? null : pem(clientCa, 'client CA'), [pair], clientCa !== null)
-  } catch (fault) {
-    throw new Error(`the TLS files ${cert} and ${key} are not a pair that can be served: ${fault instanceof Error ? fault.message : fault}`)
-  }
-}
-
-function pem(path: string, what: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (fault) {
-    throw new Error(`cannot read the TLS ${what} ${path}: ${fault instanceof Error ? fault.message : fault}`)
   }
 }

@@ -3,11 +3,15 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { budgetsPage, reservationsPage, type V1 } from './v1.ts'
 
-export interface HttpParts extends V1 {
+/** What is told to anyone. */
+export interface HealthParts {
   /** Null when ready, else why not. */
   notReady(): string | null
   /** The exposition format of Prometheus and its content type. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>
+}
+
+export interface HttpParts extends V1, HealthParts {
   /** The bearer token of /v1 for callers that are not on loopback; null for none. */
   readonly token: string | null
 }
@@ -22,9 +26,16 @@ const json = (status: number, value: unknown): Reply => ({ status, contentType: 
 const text = (status: number, body: string): Reply => ({ status, contentType: 'text/plain; charset=utf-8', body: `${body}\n` })
 
 /** Listens on `host:port` (port 0 for a free one); resolves once it does, rejects where it cannot. */
-export async function startHttpServer(parts: HttpParts, host: string, port: number): Promise<Server> {
+export const startHttpServer = (parts: HttpParts, host: string, port: number): Promise<Server> =>
+  listen(request => answer(parts, parts, request), host, port)
+
+/** The same without /v1. */
+export const startHealthServer = (parts: HealthParts, host: string, port: number): Promise<Server> =>
+  listen(request => answer(parts, null, request), host, port)
+
+async function listen(answered: (request: IncomingMessage) => Promise<Reply>, host: string, port: number): Promise<Server> {
   const server = createServer((request, response) => {
-    void answer(parts, request).then(
+    void answered(request).then(
       reply => send(response, reply),
       () => send(response, json(500, { error: 'internal error' })),
     )
@@ -37,7 +48,7 @@ export async function startHttpServer(parts: HttpParts, host: string, port: numb
   return server
 }
 
-async function answer(parts: HttpParts, request: IncomingMessage): Promise<Reply> {
+async function answer(parts: HealthParts, v1: HttpParts | null, request: IncomingMessage): Promise<Reply> {
   const url = URL.canParse(request.url ?? '', 'http://purser') ? new URL(request.url ?? '', 'http://purser') : null
   if (url === null) return json(400, { error: 'the request target is not a path' })
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'only GET and HEAD are served here' })
@@ -52,13 +63,14 @@ async function answer(parts: HttpParts, request: IncomingMessage): Promise<Reply
       return { status: 200, ...(await parts.metrics()) }
     case '/v1/budgets':
     case '/v1/reservations': {
-      if (!mayRead(request, parts.token)) return json(401, { error: 'from here /v1 needs the bearer token of --http-token-file' })
-      const page = await (url.pathname === '/v1/budgets' ? budgetsPage : reservationsPage)(parts, url.searchParams)
+      if (v1 === null) break
+      if (!mayRead(request, v1.token)) return json(401, { error: 'from here /v1 needs the bearer token of --http-token-file' })
+      const page = await (url.pathname === '/v1/budgets' ? budgetsPage : reservationsPage)(v1, url.searchParams)
       return json(page.status, page.value)
     }
-    default:
-      return json(404, { error: 'served here: /healthz /readyz /metrics /v1/budgets /v1/reservations' })
   }
+  const more = v1 === null ? '' : ' /v1/budgets /v1/reservations'
+  return json(404, { error: `served here: /healthz /readyz /metrics${more}` })
 }
 
 function send(response: ServerResponse, { status, contentType, body }: Reply): void {

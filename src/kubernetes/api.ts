@@ -1,4 +1,4 @@
-// The Kubernetes API as this room speaks it: one GET, one streamed answer. Nothing is retried here, and nothing is understood.
+// The Kubernetes API as this room speaks it: one request, one streamed answer. Nothing is retried here, and nothing is understood.
 import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
@@ -20,9 +20,19 @@ export interface GetOptions {
   readonly signal: AbortSignal
 }
 
+/** What a request that writes carries. */
+export interface Written {
+  readonly method: 'PATCH' | 'POST' | 'PUT'
+  /** Its media type; the body is JSON whatever it is called. */
+  readonly type: 'application/json' | 'application/apply-patch+yaml'
+  readonly body: unknown
+}
+
 export interface Api {
   /** Rejects where there is no answer at all. */
   get(path: string, options: GetOptions): Promise<ApiAnswer>
+  /** Rejects where there is no answer at all: then it is not known whether it was written. */
+  send(path: string, written: Written, options: GetOptions): Promise<ApiAnswer>
   /** The next request reads address, CA and credentials anew: a token may have been replaced, a certificate exchanged. */
   renew(): void
   close(): void
@@ -55,11 +65,22 @@ class ClusterApi implements Api {
     this.#config = load()
   }
 
-  async get(path: string, { idleMs, signal }: GetOptions): Promise<ApiAnswer> {
-    const [url, options] = await this.#prepare(path)
+  get(path: string, options: GetOptions): Promise<ApiAnswer> {
+    return this.#ask(path, null, options)
+  }
+
+  send(path: string, written: Written, options: GetOptions): Promise<ApiAnswer> {
+    return this.#ask(path, written, options)
+  }
+
+  async #ask(path: string, written: Written | null, { idleMs, signal }: GetOptions): Promise<ApiAnswer> {
+    const [url, prepared] = await this.#prepare(path)
     const isPlain = url.protocol === 'http:'
+    const body = written === null ? '' : JSON.stringify(written.body)
+    const more = written === null ? {} : { 'content-type': written.type, 'content-length': String(Buffer.byteLength(body)) }
+    const options = { ...prepared, headers: { ...prepared.headers, ...more }, method: written?.method ?? 'GET', timeout: idleMs, signal }
     return new Promise((resolve, reject) => {
-      const sent: ClientRequest = (isPlain ? plainRequest : request)(url, { ...options, method: 'GET', timeout: idleMs, signal })
+      const sent: ClientRequest = (isPlain ? plainRequest : request)(url, options)
       let answer: IncomingMessage | null = null
       sent.on('socket', socket => socket.setKeepAlive(true, KEEPALIVE_MS))
       sent.on('timeout', () => (answer ?? sent).destroy(new Error(`the server was silent for ${idleMs} ms`)))
@@ -68,7 +89,7 @@ class ClusterApi implements Api {
         answer = got
         resolve({ status: got.statusCode ?? 0, retryAfterMs: retryAfterMs(got.headers['retry-after']), body: got })
       })
-      sent.end()
+      sent.end(body)
     })
   }
 
@@ -81,7 +102,7 @@ class ClusterApi implements Api {
     this.#agents.secure.destroy()
   }
 
-  async #prepare(path: string): Promise<readonly [URL, RequestOptions]> {
+  async #prepare(path: string): Promise<readonly [URL, RequestOptions & { headers: Record<string, string> }]> {
     if (this.#stale) {
       this.#stale = false
       // A file that is being replaced may be unreadable for a moment: what was known last is as good as nothing then, or better.

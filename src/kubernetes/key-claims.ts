@@ -20,6 +20,8 @@ interface Claim {
 
 /** Keeps the keys of an index: each with the hashes that it holds. */
 export class KeyClaims {
+  /** The keys that claim a hash of the one that was put or removed last, itself among them: their standing may be another now. */
+  touched: readonly string[] = []
   readonly #index: PolicyIndex
   readonly #claims = new Map<string, Claim>()
   /** The claims on a hash, the holder first. */
@@ -48,6 +50,14 @@ export class KeyClaims {
     this.#change(before, undefined)
   }
 
+  /** The hashes of a key that others hold; `name` is namespace/name. */
+  contestsOf(name: string): readonly Contest[] {
+    return (this.#claims.get(name)?.key.keyHashes ?? []).flatMap((hash, at) => {
+      const holder = this.#byHash.get(hash)?.[0]?.name ?? name
+      return holder === name ? [] : [{ key: name, at, holder }]
+    })
+  }
+
   /** Looks at nobody but the two and those who claim a hash of theirs. */
   #change(before: Claim | undefined, after: Claim | undefined): void {
     const hashes = new Set([...(before?.key.keyHashes ?? []), ...(after?.key.keyHashes ?? [])])
@@ -58,6 +68,7 @@ export class KeyClaims {
       else this.#byHash.set(hash, claims.sort(oldestFirst))
     }
     const touched = new Set([...hashes].flatMap(hash => this.#byHash.get(hash) ?? []))
+    this.touched = [...touched].map(({ name }) => name)
     // All leave before any enters: a hash is never held twice.
     for (const claim of [before, ...touched]) {
       if (claim?.inForce) this.#index.removeKey(claim.inForce)

@@ -6,9 +6,10 @@ import type { PolicySetParts } from '../core/policy-set.ts'
 import { type CheckContext, checkObject } from '../objects/check-object.ts'
 import { pathText } from '../objects/finding.ts'
 import { instantMs } from '../objects/instant.ts'
+import type { AcceptedObject } from '../objects/objects.ts'
 import { partsOf } from '../objects/parts.ts'
 import { restartedLimits } from '../objects/restarts.ts'
-import { KeyClaims } from './key-claims.ts'
+import { type Contest, KeyClaims } from './key-claims.ts'
 import { keyOf, type RawObject } from './raw-object.ts'
 
 /** What became of an object. */
@@ -17,6 +18,10 @@ export interface Judged {
   readonly problems: readonly string[]
   /** What its author may not expect. */
   readonly warnings: readonly string[]
+  /** What is wrong with the object by itself, as `field: what`; empty where it is accepted. */
+  readonly findings: readonly string[]
+  /** As it was accepted; null where it is not. */
+  readonly accepted: AcceptedObject | null
 }
 
 export interface Kind {
@@ -46,8 +51,10 @@ export class ObjectsInForce {
 
   put(kind: Kind, raw: RawObject): Judged {
     const checked = checkObject(asWritten(kind, raw), this.#context)
-    if (checked.kind === 'refused')
-      return { problems: checked.findings.map(({ path, text }) => `${checked.title}: ${pathText(path)}: ${text}`), warnings: [] }
+    if (checked.kind === 'refused') {
+      const findings = checked.findings.map(({ path, text }) => `${pathText(path)}: ${text}`)
+      return { problems: findings.map(finding => `${checked.title}: ${finding}`), warnings: [], findings, accepted: null }
+    }
     const createdMs = instantMs(raw.metadata.creationTimestamp)
     const version = { createdMs, generation: raw.metadata.generation ?? 0, grantMs: 0 }
     const id = idOf(kind, keyOf(raw))
@@ -65,12 +72,21 @@ export class ObjectsInForce {
     const limitsAfter = parts.policies.flatMap(policy => this.index.limitsOf(policy))
     this.#forgetPartitions(limitsBefore, limitsAfter)
     return {
-      problems: contests.map(
-        ({ key, at, holder }) =>
-          `AccessKey ${key}: spec.keyHashes[${at}]: is held by the older AccessKey ${holder}, so that it does not count here`,
-      ),
+      problems: contests.map(contest => `AccessKey ${contest.key}: ${contestText(contest)}`),
       warnings: restartedLimits(limitsBefore, limitsAfter),
+      findings: [],
+      accepted: checked.object,
     }
+  }
+
+  /** The hashes of an AccessKey, given as namespace/name, that older ones hold. */
+  contestsOf(key: string): readonly string[] {
+    return this.#claims.contestsOf(key).map(contestText)
+  }
+
+  /** The AccessKeys whose contests may be others since the last one was put or removed. */
+  get rivals(): readonly string[] {
+    return this.#claims.touched
   }
 
   remove(kind: Kind, key: string): void {
@@ -97,6 +113,9 @@ export class ObjectsInForce {
     for (const { key } of before) if (!kept.has(key)) this.#options.partitions.forget(key)
   }
 }
+
+const contestText = ({ at, holder }: Contest): string =>
+  `spec.keyHashes[${at}]: is held by the older AccessKey ${holder}, so that it does not count here`
 
 const idOf = ({ kind }: Kind, key: string): string => `${kind} ${key}`
 

@@ -9,6 +9,7 @@ import { GROUP_VERSION } from '../objects/crd-schema.ts'
 import type { Clock, PolicyChange, PolicySource, Random } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
 import { type Judged, type Kind, ObjectsInForce } from './objects-in-force.ts'
+import { keyOf, meaningOf, type RawObject } from './raw-object.ts'
 import { Reflector } from './reflector.ts'
 import { RouteWatch } from './route-watch.ts'
 
@@ -21,6 +22,14 @@ export interface ClusterOptions {
   readonly api?: Api
   /** For how long the server may be silent, in ms. Default: as limits.ts says. */
   readonly idleMs?: number
+  /** Told of every object as it stands, after it is in force. */
+  readonly observer?: ClusterObserver
+}
+
+export interface ClusterObserver {
+  /** `judged` is null where nothing that counts is another than before: a status was written, or an annotation. */
+  put(resource: Resource, object: RawObject, judged: Judged | null): void
+  removed(resource: Resource, key: string): void
 }
 
 export interface ClusterPolicySource extends PolicySource {
@@ -32,9 +41,12 @@ export interface ClusterPolicySource extends PolicySource {
   targetFacts(policy: PolicyName): TargetFacts | null
   /** Calls `listener` after changes of routes, Gateways or namespaces, soon after they are in force: what targets come to may have changed. */
   onRoutes(listener: () => void): void
+  /** What stands behind {@link PolicySource.current}. */
+  readonly objects: ObjectsInForce
 }
 
-interface Resource extends Kind {
+/** A kind, and where its objects are in the API. */
+export interface Resource extends Kind {
   readonly path: string
 }
 
@@ -61,7 +73,10 @@ class WatchedCluster implements ClusterPolicySource {
   readonly partitions = new PartitionRegistry()
   readonly synced: Promise<void>
   readonly #api: Api
-  readonly #objects: ObjectsInForce
+  readonly objects: ObjectsInForce
+  readonly #observer: ClusterObserver | null
+  /** Of objects of ours, by kind and key: what of them counted when they were seen last. */
+  readonly #meanings = new Map<string, string>()
   readonly #reflectors: readonly (Reflector | RouteWatch)[]
   readonly #listeners: ((change: PolicyChange) => void)[] = []
   readonly #routeListeners: (() => void)[] = []
@@ -73,18 +88,19 @@ class WatchedCluster implements ClusterPolicySource {
   #tellingRoutes: NodeJS.Timeout | null = null
   #isSynced = false
 
-  constructor({ clock, random, trustedHeaders, api = connectCluster(), idleMs }: ClusterOptions) {
+  constructor({ clock, random, trustedHeaders, api = connectCluster(), idleMs, observer }: ClusterOptions) {
     this.#api = api
+    this.#observer = observer ?? null
     const trusted = trustedHeaders.map(header => header.toLowerCase())
     // Objects of a cluster always name their namespace.
     const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
-    this.#objects = new ObjectsInForce(context, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
+    this.objects = new ObjectsInForce(context, { sha256, partitions: this.partitions, partitionBytesMax: PARTITION_BYTES_MAX })
     const shared = { api, clock, random, ...(idleMs === undefined ? {} : { idleMs }) }
     this.#reflectors = [
       ...RESOURCES.map(resource => new Reflector({ ...shared, path: resource.path, told: this.#toldOf(resource) })),
       new RouteWatch({
         ...shared,
-        routes: this.#objects.index.routes,
+        routes: this.objects.index.routes,
         changed: () => this.#routesChanged(),
         away: (path, why) => this.#isAway(path, why),
         back: path => this.#isBack(path),
@@ -97,7 +113,7 @@ class WatchedCluster implements ClusterPolicySource {
   }
 
   current(): PolicySet {
-    return this.#objects.index
+    return this.objects.index
   }
 
   onChange(listener: (change: PolicyChange) => void): void {
@@ -105,7 +121,7 @@ class WatchedCluster implements ClusterPolicySource {
   }
 
   targetFacts(policy: PolicyName): TargetFacts | null {
-    return this.#objects.index.targetFacts(policy)
+    return this.objects.index.targetFacts(policy)
   }
 
   onRoutes(listener: () => void): void {
@@ -120,10 +136,12 @@ class WatchedCluster implements ClusterPolicySource {
 
   #toldOf(resource: Resource): ConstructorParameters<typeof Reflector>[0]['told'] {
     return {
-      put: object => this.#changed(resource, this.#objects.put(resource, object)),
+      put: object => this.#put(resource, object),
       removed: key => {
-        this.#objects.remove(resource, key)
+        this.#meanings.delete(`${resource.kind} ${key}`)
+        this.objects.remove(resource, key)
         this.#changed(resource, { problems: [], warnings: [] })
+        this.#observer?.removed(resource, key)
       },
       away: why => this.#isAway(resource.path, why),
       back: () => this.#isBack(resource.path),
@@ -152,7 +170,21 @@ class WatchedCluster implements ClusterPolicySource {
     }, TELL_AFTER_MS).unref()
   }
 
-  #changed({ kind }: Resource, { problems, warnings }: Judged): void {
+  /** Statuses of ours are written often, and each writing of one is a change to a watch: it must cost a replica nothing. */
+  #put(resource: Resource, object: RawObject): void {
+    const id = `${resource.kind} ${keyOf(object)}`
+    const meaning = resource.apiVersion === GROUP_VERSION ? meaningOf(object) : null
+    if (meaning !== null && this.#meanings.get(id) === meaning) {
+      this.#observer?.put(resource, object, null)
+      return
+    }
+    if (meaning !== null) this.#meanings.set(id, meaning)
+    const judged = this.objects.put(resource, object)
+    this.#changed(resource, judged)
+    this.#observer?.put(resource, object, judged)
+  }
+
+  #changed({ kind }: Resource, { problems, warnings }: Pick<Judged, 'problems' | 'warnings'>): void {
     if (kind === 'Namespace') this.#routesChanged()
     // Namespaces change often, and seldom in their labels.
     this.#untold.changes += problems.length === 0 && kind !== 'Namespace' ? 1 : 0
@@ -167,7 +199,7 @@ class WatchedCluster implements ClusterPolicySource {
     this.#telling = null
     const { changes, problems, warnings } = this.#untold
     this.#untold = { changes: 0, problems: [], warnings: [] }
-    if (changes > 0) this.#say({ kind: 'accepted', objects: this.#objects.count, warnings: few(warnings) })
+    if (changes > 0) this.#say({ kind: 'accepted', objects: this.objects.count, warnings: few(warnings) })
     if (problems.length > 0) this.#say({ kind: 'refused', problems: few(problems) })
   }
 

@@ -12,7 +12,13 @@ export interface RawObject {
     readonly annotations?: Readonly<Record<string, string>>
   }
   readonly spec?: unknown
+  /** What the controller wrote; no replica looks at it. */
+  readonly status?: unknown
 }
+
+/** What of an object counts for whoever enforces it: a status that was written, or another annotation, changes nothing. */
+export const meaningOf = ({ metadata: { uid, generation, labels } }: RawObject): string =>
+  JSON.stringify([uid, generation ?? null, labels ?? {}])
 
 /** The name of an object within its kind: namespace/name, or /name where it is in none. */
 export const keyOf = ({ metadata: { namespace, name } }: RawObject): string => `${namespace ?? ''}/${name}`

@@ -74,6 +74,7 @@ interface Shelf {
 
 function reflect({ api, clock, random, idleMs, changed, away, back }: RouteWatchOptions, plural: string, shelf: Shelf): Reflector {
   const path = `/apis/${GATEWAY_API}/v1/${plural}`
+  let wasServed: boolean | null = null
   const told: ConstructorParameters<typeof Reflector>[0]['told'] = {
     put: object => {
       if (shelf.put(object)) changed()
@@ -83,7 +84,10 @@ function reflect({ api, clock, random, idleMs, changed, away, back }: RouteWatch
       shelf.removed({ namespace, name })
       changed()
     },
+    // Told with every list, also with each look for what is absent.
     served: isServed => {
+      if (isServed === wasServed) return
+      wasServed = isServed
       shelf.served(isServed)
       changed()
     },

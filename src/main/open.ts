@@ -6,7 +6,7 @@ import type { PriceCatalogue } from '../core/price-catalogue.ts'
 import { type FolderPolicySource, openPolicyFolder } from '../files/policy-folder.ts'
 import { LEDGER_STREAM_TOP } from '../limits.ts'
 import { openMemoryLedger } from '../memory/ledger.ts'
-import type { Clock, Ledger, PolicySource, PriceSource, Telemetry } from '../ports.ts'
+import type { Clock, Ledger, LedgerReader, PolicySource, PriceSource, Telemetry } from '../ports.ts'
 import { buildPriceBook } from '../prices/book.ts'
 import { createPriceSource } from '../prices/source.ts'
 import { systemClock, systemTimer } from '../system.ts'
@@ -38,16 +38,19 @@ export function ledgerTools(): LedgerTools {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => controller.abort())
   return {
     env: processEnv,
-    openReader: async place => {
-      if (!place.ledger.startsWith('sqlite:')) return openLedger(place, BESIDE)
-      const { openSqliteReader } = await import('../sqlite/reader.ts')
-      return openSqliteReader({ file: sqliteFile(place), clock })
-    },
+    openReader,
     openLedger: place => openLedger(place, BESIDE),
     signal: controller.signal,
     write: text => new Promise((done, failed) => process.stdout.write(text, fault => (fault == null ? done() : failed(fault)))),
     err: process.stderr,
   }
+}
+
+/** A ledger that is only read, beside whoever writes to it. */
+export async function openReader(place: LedgerPlace): Promise<LedgerReader> {
+  if (!place.ledger.startsWith('sqlite:')) return openLedger(place, BESIDE)
+  const { openSqliteReader } = await import('../sqlite/reader.ts')
+  return openSqliteReader({ file: sqliteFile(place), clock })
 }
 
 /** Commands beside `serve` never cut its stream, and do not wait long for a file that it has. */

@@ -3,7 +3,7 @@
 import { compileNamespaceCheck, GROUP_VERSION, type ObjectKind, objectKinds } from './crd-schema.ts'
 import { type FieldContext, fieldFault } from './field-rules.ts'
 import { type Finding, type Path, quote } from './finding.ts'
-import type { AcceptedObject, Metadata } from './objects.ts'
+import type { AcceptedObject, BudgetSpec, Metadata } from './objects.ts'
 import { duplicateFindings, ruleFindings, walkSchema } from './schema-rules.ts'
 import { findingOf } from './sentences.ts'
 
@@ -85,9 +85,20 @@ function allFindings(
   if (UNSUPPORTED_KINDS.includes(kind.kind))
     findings.push({ path: ['kind'], text: `${kind.kind} objects are not supported yet; leave it out` })
   const namespace = (root['metadata'] as Partial<Metadata> | undefined)?.namespace
+  if (kind.kind === 'BudgetPolicy' && findings.length === 0)
+    findings.push(...foreignRoutes(root['spec'] as BudgetSpec, namespace ?? context.defaultNamespace))
   if (!kind.namespaced && namespace !== undefined)
     findings.push({ path: ['metadata', 'namespace'], text: `a ${kind.kind} is in no namespace; leave it out` })
   return findings
+}
+
+/** A policy of a namespace must not have others' budgets charged for its calls. */
+function foreignRoutes({ steering = [] }: BudgetSpec, own: string): readonly Finding[] {
+  return steering.flatMap(({ route: { namespace } }, index) => {
+    if (namespace === undefined || namespace === own) return []
+    const text = `${quote(namespace)} is another namespace; allowed: ${own}, or a ClusterBudgetPolicy, which may name any`
+    return [{ path: ['spec', 'steering', index, 'route', 'namespace'], text }]
+  })
 }
 
 /** Whether `path` is `around` or inside of it. */

@@ -1,6 +1,7 @@
 // Accepted objects to what the core knows: exact amounts, resolved defaults. Nothing is checked here any more.
 import { assert } from '../core/assert.ts'
 import { type LimitVersion, unitPlaces } from '../core/budget.ts'
+import type { ConcessionRules } from '../core/concessions.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
@@ -45,12 +46,14 @@ export function compileBudgetPolicy(
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec, scope === 'BudgetPolicy' ? object.namespace : null),
     audit: spec.enforcement?.mode === 'Audit',
     onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
       statusCode: response?.statusCode ?? null,
       message: response?.message ?? null,
       exposeAmounts: response?.exposeAmounts ?? false,
+      exposeBalance: response?.exposeBalance ?? false,
     },
   }
 }
@@ -66,10 +69,11 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     limits: (spec.limits ?? []).map(limit),
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
+    concessions: concessions(spec, null),
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
   }
 }
 
@@ -164,6 +168,25 @@ const reservation = (field: ReservationField = {}): ReservationRules => ({
   onUnknownEndpoint: field.onUnknownEndpoint ?? null,
   onUnreadable: field.onUnreadable ?? null,
   onExpiry: field.onExpiry ?? null,
+})
+
+/** `namespace`: of routes that name none; null for that of each call's own. */
+const concessions = (
+  { permissions: permits, reservation: field, steering }: Pick<BudgetSpec, 'permissions' | 'reservation' | 'steering'>,
+  namespace: string | null,
+): ConcessionRules => ({
+  clampToHeadroom: field?.clampToHeadroom ?? null,
+  minOutputTokens: count(field?.minOutputTokens),
+  substitutes: permits?.substitutes ?? [],
+  onForbiddenModel: permits?.onForbiddenModel ?? null,
+  onShortfall: field?.onShortfall ?? null,
+  queueMs: field?.queueFor === undefined ? null : durationMs(field.queueFor),
+  steering: (steering ?? []).map(({ value, provider, route, models }) => ({
+    value,
+    provider,
+    route: { namespace: route.namespace ?? namespace, name: route.name },
+    models: (models ?? []).map(({ name, as }) => ({ name, as: as ?? name })),
+  })),
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -19,8 +19,6 @@ const unsupported =
   value =>
     value === refused ? `${typeof value === 'string' ? value : quote(value)} is not supported yet; allowed: ${allowed}` : null
 
-const absent: FieldRule = value => (Array.isArray(value) && value.length === 0 ? null : 'is not supported yet; leave it out')
-
 const trustedHeader: FieldRule = (value, { trustedHeaders }) => {
   if (typeof value !== 'string' || trustedHeaders === null || trustedHeaders.includes(value.toLowerCase())) return null
   const allowed =
@@ -34,7 +32,4 @@ export const HEADER_PLACES: readonly string[] = ['spec.limits[].partitionBy[].he
 const PLACES: Readonly<Record<string, FieldRule>> = {
   ...Object.fromEntries(HEADER_PLACES.map(place => [place, trustedHeader])),
   'spec.limits[].fairShare': unsupported(true, 'false'),
-  'spec.limits[].warnAtPercent': absent,
-  'spec.permissions.onForbiddenModel': unsupported('Substitute', 'Deny'),
-  'spec.reservation.clampToHeadroom': unsupported(true, 'false'),
 }

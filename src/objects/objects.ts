@@ -31,6 +31,7 @@ export interface LimitField {
   readonly window: WindowField
   readonly partitionBy?: readonly SelectorField[]
   readonly maxPartitions: number
+  readonly warnAtPercent?: readonly number[]
   readonly allowUpTo?: string
 }
 
@@ -43,12 +44,18 @@ export interface PermissionsField {
   readonly models?: AllowDenyField
   readonly providers?: AllowDenyField
   readonly endpoints?: AllowDenyField
+  readonly onForbiddenModel?: 'Deny' | 'Substitute'
+  readonly substitutes?: readonly string[]
 }
 
 export interface ReservationField {
   readonly inputEstimate?: 'Bytes' | 'Tokenizer' | 'Strict'
   readonly defaultMaxOutputTokens?: number
   readonly requireOutputBound?: boolean
+  readonly clampToHeadroom?: boolean
+  readonly minOutputTokens?: number
+  readonly onShortfall?: 'Deny' | 'Substitute'
+  readonly queueFor?: string
   readonly maxPerRequest?: string
   readonly onUnknownModel?: 'Deny' | 'DearestOfProvider'
   readonly onOpaqueInput?: 'Deny' | 'ReserveContextWindow'
@@ -67,6 +74,13 @@ export interface LabelSelectorField {
   }[]
 }
 
+export interface SteerField {
+  readonly value: string
+  readonly provider: string
+  readonly route: { readonly namespace?: string; readonly name: string }
+  readonly models?: readonly { readonly name: string; readonly as?: string }[]
+}
+
 export interface BudgetSpec {
   readonly namespaceSelector?: LabelSelectorField
   readonly targetRefs?: readonly { readonly kind: 'HTTPRoute' | 'Gateway'; readonly name: string; readonly sectionName?: string }[]
@@ -79,8 +93,14 @@ export interface BudgetSpec {
   readonly limits?: readonly LimitField[]
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
+  readonly steering?: readonly SteerField[]
   readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
-  readonly response?: { readonly statusCode?: 402 | 403 | 429; readonly message?: string; readonly exposeAmounts: boolean }
+  readonly response?: {
+    readonly statusCode?: 402 | 403 | 429
+    readonly message?: string
+    readonly exposeAmounts: boolean
+    readonly exposeBalance: boolean
+  }
 }
 
 export interface AccessKeySpec {

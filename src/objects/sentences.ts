@@ -17,6 +17,7 @@ const HINTS: Readonly<Record<string, { readonly what: string; readonly allowed: 
     allowed: 'RFC 3339, such as "2027-01-31T00:00:00Z"',
   },
   '^sha256:[0-9a-f]{64}$': { what: 'the SHA-256 of a key', allowed: 'sha256: and 64 lower-case hex digits' },
+  '^[^\\x00-\\x1f\\x7f*]+$': { what: 'one name', allowed: 'a whole name, without *' },
   '^[^\\x00-\\x1f\\x7f]+$': { what: 'one line of text', allowed: 'text without line breaks and control characters' },
   [OBJECT_NAME_PATTERN]: { what: 'a name', allowed: 'lower-case letters, digits, - and .' },
   [NAMESPACE_PATTERN]: { what: 'a name', allowed: 'lower-case letters, digits and -' },

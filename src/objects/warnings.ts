@@ -19,13 +19,15 @@ export function warningsOf<Of extends { readonly object: AcceptedObject }>(
   all: readonly Of[],
   options: WarnOptions,
 ): readonly Warning<Of>[] {
-  const namespaces = knownNamespaces(all, options.defaultNamespace)
-  const keys = all.filter(one => one.object.kind === 'AccessKey').map(one => one.object)
+  const selected = {
+    namespaces: [...knownNamespaces(all, options.defaultNamespace).values()],
+    keys: all.filter(one => one.object.kind === 'AccessKey').map(one => one.object.labels),
+  }
   return all.flatMap(of => {
     const { object } = of
     const texts =
       object.kind === 'BudgetPolicy' || object.kind === 'ClusterBudgetPolicy'
-        ? [...ofSelectors(object.spec, namespaces, keys), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
+        ? [...emptySelectors(object.spec, selected), ...ofSubstance(object.spec), ...ofHeaders(object.spec, options)]
         : object.kind === 'AccessKey'
           ? [...ofExpiry(object.spec, options.nowMs), ...ofHeaders(object.spec, options)]
           : []
@@ -35,6 +37,21 @@ export function warningsOf<Of extends { readonly object: AcceptedObject }>(
 
 type Labels = ReadonlyMap<string, string>
 
+/** What selectors choose from: the labels of everything that there is. */
+export interface Selected {
+  readonly namespaces: readonly Labels[]
+  readonly keys: readonly Labels[]
+}
+
+/** Selectors that choose nothing, as `field: what`. */
+export function* emptySelectors({ namespaceSelector, match }: BudgetSpec, { namespaces, keys }: Selected): Generator<string> {
+  if (namespaceSelector !== undefined && !namespaces.some(matcherOf(namespaceSelector)))
+    yield 'spec.namespaceSelector: no known namespace has these labels, so that it binds nothing; namespaces are known by v1 Namespace objects'
+  const keySelector = match?.accessKeySelector
+  if (keySelector !== undefined && !keys.some(matcherOf(keySelector)))
+    yield 'spec.match.accessKeySelector: no AccessKey has these labels, so that it binds nothing'
+}
+
 function knownNamespaces(all: readonly { readonly object: AcceptedObject }[], defaultNamespace: string): ReadonlyMap<string, Labels> {
   const names = new Set([defaultNamespace, ...all.map(({ object }) => object.namespace).filter(name => name !== '')])
   const known = new Map<string, Labels>([...names].map(name => [name, new Map()]))
@@ -42,30 +59,16 @@ function knownNamespaces(all: readonly { readonly object: AcceptedObject }[], de
   return new Map([...known].map(([name, labels]) => [name, new Map([...labels, ['kubernetes.io/metadata.name', name]])]))
 }
 
-function* ofSelectors(
-  spec: BudgetSpec,
-  namespaces: ReadonlyMap<string, Labels>,
-  keys: readonly { readonly labels: Labels }[],
-): Generator<string> {
-  const { namespaceSelector, match } = spec
-  if (namespaceSelector !== undefined && ![...namespaces.values()].some(labels => matches(namespaceSelector, labels)))
-    yield 'spec.namespaceSelector: no known namespace has these labels, so that it binds nothing; namespaces are known by v1 Namespace objects'
-  const keySelector = match?.accessKeySelector
-  if (keySelector !== undefined && !keys.some(key => matches(keySelector, key.labels)))
-    yield 'spec.match.accessKeySelector: no AccessKey has these labels, so that it binds nothing'
+function matcherOf(field: LabelSelectorField): (labels: Labels) => boolean {
+  const selector = {
+    matchLabels: new Map(Object.entries(field.matchLabels ?? {})),
+    matchExpressions: (field.matchExpressions ?? []).map(one => ({ ...one, values: one.values ?? [] })),
+  }
+  return labels => selectorMatches(selector, labels)
 }
 
-const matches = (field: LabelSelectorField, labels: Labels): boolean =>
-  selectorMatches(
-    {
-      matchLabels: new Map(Object.entries(field.matchLabels ?? {})),
-      matchExpressions: (field.matchExpressions ?? []).map(one => ({ ...one, values: one.values ?? [] })),
-    },
-    labels,
-  )
-
 function* ofSubstance(spec: BudgetSpec): Generator<string> {
-  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined)
+  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined && spec.steering === undefined)
     yield 'spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known'
   const gateway = spec.targetRefs?.find(target => target.kind === 'Gateway')
   if (gateway !== undefined)

@@ -9,7 +9,7 @@ import { cacheMarker, NOT_PROMPT, wholePrompt } from './openai-prompt.ts'
 import { RequestFields } from './request-fields.ts'
 
 /** Fields that no model reads. What is not named is counted as prompt: a field too many does a bound no harm, one too few does. */
-const NOT_READ = ['metadata', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tool_choice', 'thinking', 'anthropic_version']
+const NOT_READ = ['metadata', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tool_choice', 'anthropic_version']
 
 interface Request {
   readonly draft: CallDraft
@@ -17,6 +17,8 @@ interface Request {
   readonly tools: AnthropicTools
   /** Where the value of `max_tokens` stands. */
   bound: Span | null
+  /** Where that of `model` stands. */
+  model: Span | null
 }
 
 /** What a path tells of a call whose body does not: elsewhere than at Anthropic, the model, and whether the answer is a stream. */
@@ -30,13 +32,20 @@ export interface PathTold {
 export function openAnthropicReader(format: string, endpoint: string, told: PathTold | null = null): CallReader {
   const draft = new CallDraft()
   const fields = new RequestFields()
-  const request: Request = { draft, fields, tools: new AnthropicTools(draft, fields), bound: null }
+  const request: Request = { draft, fields, tools: new AnthropicTools(draft, fields), bound: null, model: null }
   const complete = (): ReadResult => {
     if (told !== null) tell(draft, told)
     if (draft.models.length === 0) fields.refuse('The field "model" is missing.')
     if (draft.outputBound === null) fields.refuse('The field "max_tokens" is missing.')
     draft.toolUses = request.tools.toolUses
-    return { kind: 'call', call: draft.call(format, endpoint, true), amend: amendment => amend(amendment, request) }
+    const call = draft.call(format, endpoint, true)
+    const asksOne = told === null && request.model !== null && call.models.length === 1
+    return {
+      kind: 'call',
+      call,
+      as: model => (asksOne ? { ...call, models: [model] } : null),
+      amend: amendment => amend(amendment, request),
+    }
   }
   return openBodyReader({ draft, fields, root: rootPlace(request), complete })
 }
@@ -49,8 +58,9 @@ function tell(draft: CallDraft, { model, streaming, regional }: PathTold): void 
 }
 
 /** The bound is a required field, so it can be replaced and need never be put in; usage is in every stream. */
-function amend({ outputBound, toolUses = null }: Amendment, { bound, tools }: Request): readonly Splice[] {
+function amend({ outputBound, toolUses = null, model = null }: Amendment, { bound, model: named, tools }: Request): readonly Splice[] {
   const splices = toolUses === null ? [] : [...tools.splices(toolUses)]
+  if (model !== null && named !== null) splices.push({ at: named.start, remove: named.end - named.start, insert: JSON.stringify(model) })
   if (outputBound !== null && bound !== null)
     splices.push({ at: bound.start, remove: bound.end - bound.start, insert: outputBound.toString() })
   return splices.sort((a, b) => a.at - b.at)
@@ -62,7 +72,10 @@ function rootPlace(request: Request): Place {
     members: members({
       ...paramsMembers(draft, fields, tools),
       // A model to fall back to may come first in the body; the one asked for comes first in the call.
-      model: fields.word('model', model => draft.askModel(model)),
+      model: fields.word('model', (model, { start, end }) => {
+        draft.askModel(model)
+        request.model = { start, end }
+      }),
       max_tokens: fields.count('max_tokens', (bound, { start, end }) => {
         draft.bound(bound)
         request.bound = { start, end }
@@ -82,6 +95,8 @@ export function paramsMembers(draft: CallDraft, fields: RequestFields, tools: An
     service_tier: NOT_PROMPT,
     inference_geo: fields.word('inference_geo', geo => (draft.regional = geo !== 'global')),
     speed: fields.word('speed', speed => (draft.serviceTier = speed === 'standard' ? null : speed)),
+    // A bound at or below it is refused (the API reference).
+    thinking: { measure: null, members: members({ budget_tokens: thinkingPlace(draft, fields) }) },
     cache_control: cacheMarker(draft),
     system: { measure: { tally: draft.text, mode: 'text' }, enter: () => draft.items++, items: block },
     messages: messagesPlace(draft, fields, block),
@@ -89,6 +104,9 @@ export function paramsMembers(draft: CallDraft, fields: RequestFields, tools: An
     ...beyondThePrompt(draft, fields),
   }
 }
+
+const thinkingPlace = (draft: CallDraft, fields: RequestFields): Place =>
+  fields.count('thinking.budget_tokens', budget => (draft.leastBound = budget + 1n))
 
 function messagesPlace(draft: CallDraft, fields: RequestFields, block: Place): Place {
   return {

@@ -23,6 +23,7 @@ export class CallDraft {
   tools = false
   outputBound: bigint | null = null
   outputDefault: bigint | null = null
+  leastBound: bigint | null = null
   choices = 1n
   streaming = false
   usageAsked = false
@@ -88,6 +89,7 @@ export class CallDraft {
       ...(this.toolUses === null ? {} : { toolUses: this.toolUses }),
       generates,
       outputBound: generates ? this.outputBound : null,
+      ...(this.leastBound === null ? {} : { leastBound: this.leastBound }),
       outputDefault: this.outputDefault,
       choices: this.choices > 0n ? this.choices : 1n,
       streaming: this.streaming,

@@ -3,6 +3,7 @@ import type { CallDraft } from './call-draft.ts'
 import { openCohereMeter } from './cohere-meter.ts'
 import type { Endpoint, Format, RequestHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
+import { isPlainModel } from './model-traits.ts'
 import { boundPlace } from './openai-chat.ts'
 import { matchSuffix } from './openai-path.ts'
 import { messagesPlace, NOT_PROMPT, responseFormatPlace, toolsPlace, wholePrompt } from './openai-prompt.ts'
@@ -57,6 +58,7 @@ const openReader: (
       draft.usageAsked = true
       if (draft.items === 0) draft.items = 1
     },
+    mayAsk: isPlainModel,
     boundField: () => 'max_tokens',
   })
 

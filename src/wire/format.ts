@@ -42,7 +42,13 @@ export interface CallReader {
 }
 
 export type ReadResult =
-  | { readonly kind: 'call'; readonly call: Call; amend(amendment: Amendment): readonly Splice[] }
+  | {
+      readonly kind: 'call'
+      readonly call: Call
+      amend(amendment: Amendment): readonly Splice[]
+      /** The same call of another model, for `Amendment.model`; null, or absent: its request cannot be made one of that model. */
+      as?(model: string): Call | null
+    }
   /** A sentence for the client that says what is wrong and where, without the body's content. */
   | { readonly kind: 'unreadable'; readonly why: string }
 
@@ -51,6 +57,8 @@ export interface Amendment {
   readonly outputBound: bigint | null
   /** Set it as the bound on the uses of tools that the provider runs, where none or a larger one is declared; absent or null leaves them. */
   readonly toolUses?: bigint | null
+  /** Ask for this model instead; one that `as` has a call of. Absent or null leaves it. */
+  readonly model?: string | null
   /** Ask for usage in the stream; false leaves it. */
   readonly includeUsage: boolean
   /** Decides the field's name; null where not known. */

@@ -6,6 +6,9 @@ export const searchesByItself = (model: string): boolean => /-search-(?:preview|
 /** Agents, which run tools and other models by themselves: Groq's, Perplexity's for research, xAI's of several. */
 export const isServerAgent = (model: string): boolean => /(?:^|\/)(?:compound(?:-|$)|sonar-deep-research|grok-.*multi-agent)/i.test(model)
 
+/** Whether a call of this model is no more than it says: nothing runs that its request does not name. */
+export const isPlainModel = (model: string): boolean => !searchesByItself(model) && !isServerAgent(model)
+
 /** OpenAI's completion models, which stop after 16 tokens unless told otherwise; other servers have other defaults. */
 export const stopsAtSixteen = (model: string): boolean =>
   /^(?:gpt-3\.5-turbo-instruct|(?:text-)?(?:davinci|babbage|curie|ada)-\d)/.test(model)

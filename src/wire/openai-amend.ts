@@ -21,6 +21,7 @@ export class OpenAiOffsets {
   #options: (Span & { readonly isObject: boolean; readonly empty: boolean }) | null = null
   #includeUsage: Span | null = null
   #toolUses: Span | null = null
+  #model: Span | null = null
 
   /** The outermost object begins at this byte. */
   opened(at: number): void {
@@ -33,6 +34,15 @@ export class OpenAiOffsets {
 
   bound(name: string, span: Span, isNull: boolean): void {
     this.#bounds.push({ name, start: span.start, end: span.end, isNull })
+  }
+
+  /** The value of `model`, where the body names one. */
+  model({ start, end }: Span): void {
+    this.#model = { start, end }
+  }
+
+  get namesModel(): boolean {
+    return this.#model !== null
   }
 
   /** The value of `max_tool_calls`, whatever it is. */
@@ -68,7 +78,8 @@ export class OpenAiOffsets {
   splices(amendment: Amendment, field: string, usageAsked: boolean): readonly Splice[] {
     const inserted: string[] = []
     const splices: Splice[] = []
-    const { outputBound, toolUses = null, includeUsage, provider } = amendment
+    const { outputBound, toolUses = null, includeUsage, provider, model = null } = amendment
+    if (model !== null && this.#model !== null) splices.push(replacement(this.#model, JSON.stringify(model)))
     if (outputBound !== null) {
       assert(outputBound >= 0n, 'a bound is not negative')
       const replaced = this.#declared(field)

@@ -1,7 +1,7 @@
 // OpenAI chat completions, as OpenAI, Azure and compatible servers speak them. Assembles the shared readers; holds what only chat has.
 import type { Format, RequestHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
-import { isServerAgent, searchesByItself } from './model-traits.ts'
+import { isPlainModel, isServerAgent, searchesByItself } from './model-traits.ts'
 import { openOpenAiMeter } from './openai-meter.ts'
 import { azureDeployment, azureKnowsCompletionBound, matchSuffix } from './openai-path.ts'
 import { messagesPlace, NOT_PROMPT, responseFormatPlace, serverToolPlace, toolsPlace, wholePrompt } from './openai-prompt.ts'
@@ -23,11 +23,13 @@ export const openAiChat: Format = {
       members: request => chatMembers(request, asked),
       complete: ({ draft }) => {
         if (draft.outputBound !== null) draft.bound(asked.reasoning)
+        if (asked.reasoning > 0n) draft.leastBound = asked.reasoning + 1n
         for (const model of draft.models) {
           if (searchesByItself(model)) draft.addServerTool('web_search')
           if (isServerAgent(model)) draft.addServerTool(model.slice(0, 64))
         }
       },
+      mayAsk: isPlainModel,
       boundField: provider => boundField(head, provider),
     })
   },

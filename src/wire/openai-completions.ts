@@ -1,7 +1,7 @@
 // OpenAI completions (the older text endpoint), as OpenAI, Azure and compatible servers speak them.
 import type { Format } from './format.ts'
 import type { Place } from './json-place.ts'
-import { stopsAtSixteen } from './model-traits.ts'
+import { isPlainModel, stopsAtSixteen } from './model-traits.ts'
 import { boundPlace } from './openai-chat.ts'
 import { openOpenAiMeter } from './openai-meter.ts'
 import { azureDeployment, matchSuffix } from './openai-path.ts'
@@ -27,6 +27,7 @@ export const openAiCompletions: Format = {
         draft.choices = (each > 0n ? each : 1n) * BigInt(Math.max(draft.items, 1))
         if (draft.models.every(stopsAtSixteen)) draft.outputDefault = 16n
       },
+      mayAsk: isPlainModel,
       boundField: () => 'max_tokens',
     })
   },

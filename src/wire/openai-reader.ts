@@ -33,6 +33,8 @@ export interface OpenAiShape {
   members(request: OpenAiRequest): Readonly<Record<string, Place>>
   /** What is to be settled once all fields are read. */
   complete?(request: OpenAiRequest): void
+  /** Whether another model may take the place of the one that the body names, as far as its name tells; absent: none may. */
+  mayAsk?(model: string): boolean
   /** The name of the bound to put in. */
   boundField(provider: string | null): string
 }
@@ -50,8 +52,10 @@ function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: Open
     leave: ({ count }) => offsets.closed(count),
     members: members(
       {
-        model: fields.word('model', model => {
-          if (shape.pathModel === null) draft.askModel(model)
+        model: fields.word('model', (model, span) => {
+          if (shape.pathModel !== null) return
+          draft.askModel(model)
+          offsets.model(span)
         }),
         stream: fields.flag('stream', streaming => (draft.streaming = streaming)),
         stream_options: offsets.streamOptions(fields, asked => (draft.usageAsked = asked)),
@@ -64,6 +68,9 @@ function rootPlace(shape: OpenAiShape, { draft, fields, offsets, ...rest }: Open
   }
 }
 
+/** Whether the body names the one model that may answer. */
+const asksOne = ({ draft, offsets }: OpenAiRequest): boolean => offsets.namesModel && draft.models.length === 1
+
 function result(shape: OpenAiShape, request: OpenAiRequest): ReadResult {
   const { draft, fields, offsets } = request
   if (shape.pathModel !== null) draft.askModel(shape.pathModel)
@@ -73,6 +80,7 @@ function result(shape: OpenAiShape, request: OpenAiRequest): ReadResult {
   return {
     kind: 'call',
     call,
+    as: model => (asksOne(request) && shape.mayAsk?.(model) === true ? { ...call, models: [model], outputDefault: null } : null),
     amend: (amendment: Amendment) => {
       const outputBound = draft.takesBound ? amendment.outputBound : null
       return offsets.splices({ ...amendment, outputBound }, shape.boundField(amendment.provider), call.usageAsked)

@@ -2,7 +2,7 @@
 import type { CallDraft } from './call-draft.ts'
 import type { CallReader, Endpoint, Format, RequestHead } from './format.ts'
 import { members, type Place } from './json-place.ts'
-import { isServerAgent, searchesByItself } from './model-traits.ts'
+import { isPlainModel, isServerAgent, searchesByItself } from './model-traits.ts'
 import { boundPlace } from './openai-chat.ts'
 import { azureDeployment, matchSuffix } from './openai-path.ts'
 import { NOT_PROMPT, serverToolPlace, wholePrompt } from './openai-prompt.ts'
@@ -57,6 +57,7 @@ function openReader(head: RequestHead, endpoint: string): CallReader {
       const bounded = endpoint !== COMPACT && tools.length > 0 && tools.every(name => COUNTED_TOOL.test(name))
       if (bounded) draft.toolUses = { declared: [declared.uses], knownTo: COUNTED_BY }
     },
+    mayAsk: isPlainModel,
     boundField: () => 'max_output_tokens',
   })
 }

@@ -34,10 +34,10 @@ export class RequestFields {
   }
 
   /** A name of at most MODEL_NAME_CHARS_MAX bytes that is not empty; null is absence. */
-  word(name: string, found: (text: string) => void): Place {
+  word(name: string, found: (text: string, span: Span) => void): Place {
     return this.#scalar(name, `a text of 1 to ${MODEL_NAME_CHARS_MAX} bytes`, MODEL_NAME_CHARS_MAX, scalar => {
       const fits = scalar.kind === 'string' && scalar.bytes > 0 && scalar.bytes <= MODEL_NAME_CHARS_MAX
-      if (fits) found(scalar.text)
+      if (fits) found(scalar.text, scalar)
       return fits || scalar.kind === 'null'
     })
   }

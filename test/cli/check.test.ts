@@ -54,7 +54,7 @@ describe('what is shipped', () => {
   it('as examples is valid and cannot be misunderstood', async () => {
     expect(await run(join(ROOT, 'deploy/examples'))).toEqual({
       code: 0,
-      out: [expect.stringMatching(/^[6-9] objects are valid$/)],
+      out: [expect.stringMatching(/^\d+ objects are valid$/)],
       err: [],
     })
   })

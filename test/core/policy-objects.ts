@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import type { PolicySetOptions } from '../../src/core/compiled-policy.ts'
+import { NOTHING_SAID } from '../../src/core/concessions.ts'
 import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
@@ -30,9 +31,10 @@ export function policy(over: Partial<Policy> = {}): Policy {
     limits: [],
     permissions: permissions({}),
     reservation: reservation({}),
+    concessions: NOTHING_SAID,
     audit: false,
     onLedgerUnavailable: 'Deny',
-    response: { statusCode: null, message: null, exposeAmounts: false },
+    response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },
     ...over,
   }
 }

@@ -349,7 +349,7 @@ describe('the set', () => {
   })
 
   it('resolves windows and carries how to say no', () => {
-    const response = { statusCode: 403, message: 'no', exposeAmounts: true } as const
+    const response = { statusCode: 403, message: 'no', exposeAmounts: true, exposeBalance: false } as const
     const [bound] = setOf({ policies: [policy({ limits: [limit()], response, audit: true })] })
       .bindSubject(subject())
       .bind(call).limits

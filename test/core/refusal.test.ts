@@ -41,7 +41,7 @@ function shortfall({
     partition: [],
     version,
     hard: true,
-    response: { statusCode: null, message: null, exposeAmounts: expose },
+    response: { statusCode: null, message: null, exposeAmounts: expose, exposeBalance: false },
     window: () => window,
   }
   return {

@@ -25,10 +25,12 @@ export interface EnvoySetting {
   readonly purserPorts: readonly number[]
   /** The port of a provider without TLS on this machine, which stands in for every provider of the configuration. */
   readonly providerPort: number
-  /** One of `deploy/envoy`; unless told, `default.yaml`. */
+  /** Which of the shipped configurations, in `deploy/envoy`; unless told, `default.yaml`. */
   readonly file?: string
   /** Takes the marks away that hide what only newer Envoys know. */
   readonly newest?: boolean
+  /** The folder with the keys of the providers, which Envoy is to send: what the shipped file has behind `#key`. */
+  readonly keys?: string
   /** Wraps the command, for instance `['taskset', '-c', '0']`. */
   readonly launcher?: readonly string[]
   /** A last word on the parsed configuration. */
@@ -117,7 +119,9 @@ export async function startEnvoy(setting: EnvoySetting): Promise<Envoy> {
 
 function shippedConfig(setting: EnvoySetting, port: number, adminPort: number): EnvoyConfig {
   const text = readFileSync(join(ROOT, 'deploy/envoy', setting.file ?? 'default.yaml'), 'utf8')
-  const config = parse(setting.newest === true ? text.replaceAll('#+ ', '') : text) as EnvoyConfig
+  const { keys } = setting
+  const shown = setting.newest === true ? text.replaceAll('#+ ', '') : text
+  const config = parse(keys === undefined ? shown : shown.replaceAll('#key ', '').replaceAll('/etc/purser', keys)) as EnvoyConfig
   config.admin.address.socket_address.port_value = adminPort
   const [listener] = config.static_resources.listeners
   if (listener === undefined) throw new Error('deploy/envoy/default.yaml has no listener')

@@ -8,6 +8,8 @@ export interface TestProvider {
   billed(): Promise<bigint>
   /** The same for calls that carried this `x-fake-tag`. */
   billedFor(tag: string): Promise<bigint>
+  /** The credentials that it billed to, without `Bearer`. */
+  keys(): Promise<readonly string[]>
   /** Calls that are neither answered nor billed yet. */
   open(): Promise<number>
   stop(): Promise<void>
@@ -25,6 +27,7 @@ interface Bill {
   readonly totalNanoUsd: string
   readonly open: number
   readonly byTag: Readonly<Record<string, string>>
+  readonly byKey: Readonly<Record<string, string>>
 }
 
 /** Bills 100 tokens in and 500 out a call, unless told otherwise. */
@@ -41,6 +44,7 @@ export async function startTestProvider(setting: TestProviderSetting = {}): Prom
     port: ready.port,
     billed: async () => BigInt((await bill()).totalNanoUsd),
     billedFor: async tag => BigInt(Math.round(Number((await bill()).byTag[tag] ?? 0) * 1e9)),
+    keys: async () => Object.keys((await bill()).byKey),
     open: async () => (await bill()).open,
     stop: async () => {
       await child.end('SIGTERM', 5_000)

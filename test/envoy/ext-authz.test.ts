@@ -1,7 +1,7 @@
 // The door's checks over the wire: one exchange a check, answered as Envoy's ext_authz takes it, closed once.
 import { Client, credentials, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BodyAnswer } from '../../src/enforcer/exchange.ts'
+import { type BodyAnswer, PASS } from '../../src/enforcer/exchange.ts'
 import { authorizationService, type CheckRequest, type HttpRequest } from '../../src/envoy/ext-authz.ts'
 import type { WireMetadata } from '../../src/envoy/protos.ts'
 import { HANDOVER, House, later, NO_CHANGE, POST, REFUSAL, wire } from './peer.ts'
@@ -115,7 +115,7 @@ describe('a check', () => {
     for (const script of [
       { head: { kind: 'pass', change: NO_CHANGE } as const },
       { head: { kind: 'watch', change: NO_CHANGE } as const },
-      { body: async () => ({ kind: 'pass' }) as const },
+      { body: async () => PASS },
     ]) {
       house.script = script
       const { answer } = await check(http('{}'))

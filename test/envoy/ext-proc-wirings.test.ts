@@ -1,7 +1,7 @@
 // The other ways in which a proxy may be wired: a filter that only reserves, one that only settles, and bodies in full duplex.
 import { status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BodyAnswer } from '../../src/enforcer/exchange.ts'
+import { type BodyAnswer, PASS } from '../../src/enforcer/exchange.ts'
 import type { ProcessingRequest } from '../../src/envoy/protos.ts'
 import { BODY_BYTES_MAX, DUPLEX_PIECE_BYTES_MAX } from '../../src/limits.ts'
 import {
@@ -226,7 +226,7 @@ describe('full duplex', () => {
   })
 
   it.each(['head', 'body'] as const)('gives back all that is not metered (decided at the %s), and stays', async where => {
-    house.script = where === 'head' ? { head: { kind: 'pass', change: NO_CHANGE } } : { body: async () => ({ kind: 'pass' }) }
+    house.script = where === 'head' ? { head: { kind: 'pass', change: NO_CHANGE } } : { body: async () => PASS }
     const stream = envoy.open()
     for (const message of [first, body('ab', false), body('c', true)]) stream.send(message)
     await stream.until(where === 'head' ? 3 : 2)

@@ -1,7 +1,7 @@
 // The door under any order of messages, any answers, any delay of the verdict and any end: one reply a message, one close, nothing after it.
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { BodyAnswer } from '../../src/enforcer/exchange.ts'
+import { type BodyAnswer, PASS } from '../../src/enforcer/exchange.ts'
 import type { ProcessingRequest } from '../../src/envoy/protos.ts'
 import { answer, body, type Envoy, House, head, NO_CHANGE, piece, REFUSAL, type Script, type Stream, turns } from './peer.ts'
 
@@ -64,7 +64,7 @@ const script = fc
         await turns(delay)
         if (verdict === 'throw') throw new Error('a fault that was scripted')
         if (verdict === 'refuse') return { kind: 'refuse', refusal: REFUSAL }
-        if (verdict === 'pass') return { kind: 'pass' }
+        if (verdict === 'pass') return PASS
         const replaced = verdict === 'amend' && bytes.length > 0 ? Buffer.from('other') : null
         return { kind: 'admit', body: replaced, change: NO_CHANGE, metadata: {} } satisfies BodyAnswer
       },

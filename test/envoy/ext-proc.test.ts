@@ -1,7 +1,7 @@
 // The door over the wire: one stream an exchange, one reply a message, closed once, whatever comes in whatever order.
 import { Metadata, status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BodyAnswer } from '../../src/enforcer/exchange.ts'
+import { type BodyAnswer, PASS } from '../../src/enforcer/exchange.ts'
 import { answer, body, type Envoy, House, head, later, MODES, NO_CHANGE, POST, piece, REFUSAL, turns } from './peer.ts'
 
 let house: House
@@ -193,7 +193,7 @@ describe('calls that are not metered', () => {
   })
 
   it('pass at the body in the same way', async () => {
-    house.script = { body: async () => ({ kind: 'pass' }) }
+    house.script = { body: async () => PASS }
     const stream = envoy.open()
     await stream.ask(head())
     expect(metadataOf(await stream.ask(body('{}')))).toMatchObject({ verdict: { stringValue: 'unmetered' } })

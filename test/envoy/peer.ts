@@ -141,7 +141,7 @@ export class House {
   admitting = true
   #door: Door | null = null
 
-  static async open(tls: Parameters<typeof openDoor>[1]['tls'] = null): Promise<House> {
+  static async open(tls: Parameters<typeof openDoor>[1]['tls'] = null, listen = '127.0.0.1:0'): Promise<House> {
     const house = new House()
     const factory = {
       open: () => {
@@ -159,7 +159,7 @@ export class House {
       refused: (reason: string) => void house.refusals.push(reason),
       admitting: () => house.admitting,
     }
-    house.#door = await openDoor(factory, { listen: '127.0.0.1:0', tls, clock: CLOCK, log: house.log })
+    house.#door = await openDoor(factory, { listen, tls, clock: CLOCK, log: house.log })
     house.#door.serve()
     return house
   }
@@ -189,9 +189,10 @@ export interface DecodedReply extends ProcessingResponse {
 export class Envoy {
   readonly client: Client
 
-  constructor(port: number, channel: ChannelCredentials) {
+  /** `at`: a port of this machine, or `unix:/path`. */
+  constructor(at: number | string, channel: ChannelCredentials) {
     const Processor = makeGenericClientConstructor(loadProtos()[SERVICE_NAME] as unknown as ServiceDefinition, SERVICE_NAME)
-    this.client = new Processor(`127.0.0.1:${port}`, channel, { 'grpc.max_receive_message_length': -1 })
+    this.client = new Processor(typeof at === 'number' ? `127.0.0.1:${at}` : at, channel, { 'grpc.max_receive_message_length': -1 })
   }
 
   open(metadata?: Metadata): Stream {

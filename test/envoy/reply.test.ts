@@ -13,7 +13,12 @@ describe('an amended body', () => {
   it('always brings its length, whatever the change says of it', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), fc.boolean(), (body, set, remove) => {
-        const reply = amendedReply(body, change(set ? [['content-length', '7']] : [], remove ? ['content-length'] : []), null)
+        const reply = amendedReply(
+          'requestBody',
+          body,
+          change(set ? [['content-length', '7']] : [], remove ? ['content-length'] : []),
+          null,
+        )
         expect(headersOf(reply)).toEqual([['content-length', String(body.length)]])
         expect(reply.requestBody?.response.headerMutation?.removeHeaders).toEqual([])
         expect(reply.requestBody?.response.bodyMutation).toEqual({ body })

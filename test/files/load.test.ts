@@ -109,16 +109,18 @@ describe('the parts', () => {
           allowUpTo: '0.1',
         },
       ],
-      permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] } },
+      permissions: { models: { deny: ['x'] }, endpoints: { allow: ['y'] }, onForbiddenModel: 'Substitute', substitutes: ['z'] },
       reservation: {
         maxPerRequest: '1.5',
         defaultMaxOutputTokens: 7,
         requireOutputBound: true,
         onUnreadable: 'Allow',
         onExpiry: 'Observed',
+        clampToHeadroom: true,
+        minOutputTokens: 256,
       },
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Allow' },
-      response: { statusCode: 429, message: 'm', exposeAmounts: true },
+      response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },
     }
     const { parts } = await load(budgetPolicy(JSON.stringify(spec)))
     const [policy] = parts?.policies ?? []
@@ -162,9 +164,18 @@ describe('the parts', () => {
         onUnreadable: 'Allow',
         onExpiry: 'Observed',
       },
+      concessions: {
+        clampToHeadroom: true,
+        minOutputTokens: 256n,
+        substitutes: ['z'],
+        onForbiddenModel: 'Substitute',
+        onShortfall: null,
+        queueMs: null,
+        steering: [],
+      },
       audit: true,
       onLedgerUnavailable: 'Allow',
-      response: { statusCode: 429, message: 'm', exposeAmounts: true },
+      response: { statusCode: 429, message: 'm', exposeAmounts: true, exposeBalance: true },
     })
     expect(Math.abs((policy?.version.generation ?? 0) - Date.now())).toBeLessThan(60_000)
     expect(Number.isInteger(policy?.version.generation)).toBe(true)

@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { budgetKey } from '../../src/core/budget.ts'
-import { startHttpServer } from '../../src/http/server.ts'
+import { startHealthServer, startHttpServer } from '../../src/http/server.ts'
 import type { Ledger } from '../../src/ports.ts'
 import { request } from '../enforcer/requests.ts'
 import { openWorld, type World } from '../enforcer/world.ts'
@@ -167,5 +167,19 @@ describe('the other pages', () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toBe('metrics')
     expect((await fetch(`${url}/v2`)).status).toBe(404)
     expect((await fetch(`${url}/v1/budgets`, { method: 'POST' })).status).toBe(405)
+  })
+})
+
+describe('the health server', () => {
+  it('tells health and metrics, and nothing of budgets', async () => {
+    const metrics = async () => ({ contentType: 'text/plain', body: 'metrics' })
+    server = await startHealthServer({ notReady: () => notReady, metrics }, '127.0.0.1', 0)
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    notReady = 'policies are not read yet'
+    const answers = ['/healthz', '/readyz', '/metrics', '/v1/budgets', '/v1/reservations'].map(
+      async path => (await fetch(`${url}${path}`)).status,
+    )
+    expect(await Promise.all(answers)).toEqual([200, 503, 200, 404, 404])
+    expect(await (await fetch(`${url}/v1/budgets`)).json()).toEqual({ error: 'served here: /healthz /readyz /metrics' })
   })
 })

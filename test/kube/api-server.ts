@@ -195,9 +195,9 @@ export async function makeNamespace(client: Client, name: string, labels: Readon
 }
 
 /** Runs kubectl as the administrator; throws with its words where it fails. */
-export function kubectl({ kubeconfig }: Pick<ApiServer, 'kubeconfig'>, args: readonly string[]): string {
+export function kubectl({ kubeconfig }: Pick<ApiServer, 'kubeconfig'>, args: readonly string[], input = ''): string {
   const [binary = ''] = kubeTools('kubectl')
-  const { status, stdout, stderr } = spawnSync(binary, ['--kubeconfig', kubeconfig, ...args], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(binary, ['--kubeconfig', kubeconfig, ...args], { encoding: 'utf8', input })
   if (status !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}${stdout}`)
   return stdout
 }

@@ -206,9 +206,9 @@ describe('the CRDs', () => {
   })
 
   it.each([
-    ['bpol', 'NAME MODE ACCEPTED AGE'],
-    ['cbpol', 'NAME MODE ACCEPTED AGE'],
-    ['akey', 'NAME USER TEAM DISABLED EXPIRES ACCEPTED AGE'],
+    ['bpol', 'NAME MODE ACCEPTED LIMIT SPENT EXHAUSTED AGE'],
+    ['cbpol', 'NAME MODE ACCEPTED LIMIT SPENT EXHAUSTED AGE'],
+    ['akey', 'NAME USER TEAM DISABLED EXPIRES ACCEPTED LIMIT SPENT EXHAUSTED AGE'],
     ['bgrant', 'NAME POLICY LIMIT AMOUNT EXPIRES ACCEPTED AGE'],
     ['mpl', 'NAME PRIORITY ACCEPTED AGE'],
   ])('show %s as a table: %s', (short, columns) => {

@@ -110,6 +110,29 @@ describe('policies of a cluster', () => {
     await clear()
   })
 
+  it('cost nothing where only their status is written', async () => {
+    await put('first', '1')
+    const seen: string[] = []
+    const observer = {
+      put: ({ kind }: { kind: string }, object: { metadata: { name: string } }, judged: object | null) =>
+        void (kind === 'BudgetPolicy' && seen.push(`${object.metadata.name} ${judged === null ? 'as before' : 'judged'}`)),
+      removed: () => {},
+    }
+    const { api } = await podApi(server.url)
+    const source = watchCluster({ clock: systemClock, random: systemRandom, trustedHeaders: [], api, observer })
+    onTestFinished(() => source.close())
+    await source.synced
+    const binding = source.current().declared()[0]?.limit
+    expectGood(await server.admin.patch(`${POLICIES}/first/status`, { status: { observedGeneration: 1 } }))
+    expectGood(await server.admin.patch(`${POLICIES}/first`, { metadata: { annotations: { note: 'x' } } }))
+    expectGood(await server.admin.patch(`${POLICIES}/first`, { metadata: { labels: { a: 'b' } } }))
+    await vi.waitFor(() => expect(seen).toEqual(['first judged', 'first as before', 'first as before', 'first judged']), {
+      timeout: 20_000,
+    })
+    expect(source.current().declared()[0]?.limit).toEqual(binding)
+    await clear()
+  })
+
   it('bind by the labels that namespaces have now', async () => {
     const one = await watched((await podApi(server.url)).api)
     const path = '/apis/purser.dev/v1alpha1/clusterbudgetpolicies'

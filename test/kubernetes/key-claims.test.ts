@@ -23,10 +23,24 @@ describe('claims on hashes', () => {
           const claimants = [...all].filter(([, one]) => one.hashes.includes(hash))
           return claimants.sort(([a, x], [b, y]) => x.createdMs - y.createdMs || (a < b ? -1 : 1))[0]?.[0] ?? null
         }
+        const standing = new Map<string, string>()
+        /** Every key can be asked how it stands; and whose standing is another than before the step was touched by it. */
+        const lookAtAll = (): void => {
+          for (const [other, { hashes: theirs }] of all) {
+            const lost = theirs.flatMap((hash, at) =>
+              holderOf(hash) === other ? [] : [{ key: `default/${other}`, at, holder: `default/${holderOf(hash)}` }],
+            )
+            expect(claims.contestsOf(`default/${other}`)).toEqual(lost)
+            if ((standing.get(other) ?? '[]') !== JSON.stringify(lost)) expect(claims.touched).toContain(`default/${other}`)
+            standing.set(other, JSON.stringify(lost))
+          }
+        }
         for (const one of steps) {
           if (one.hashes === null) {
             all.delete(one.name)
+            standing.delete(one.name)
             claims.remove(accessKey({ name: one.name }))
+            lookAtAll()
             continue
           }
           // An object keeps its creation until it is deleted.
@@ -45,6 +59,7 @@ describe('claims on hashes', () => {
           const sorted = (list: typeof contests) => list.map(contest => JSON.stringify(contest)).sort()
           expect(sorted(contests)).toEqual(sorted(expected))
           contested += contests.length
+          lookAtAll()
         }
         for (const hash of ['sha256:1', 'sha256:2', 'sha256:3']) expect(index.keyByHash(hash)?.name ?? null).toBe(holderOf(hash))
       }),

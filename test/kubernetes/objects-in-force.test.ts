@@ -38,7 +38,12 @@ const amounts = (objects: ObjectsInForce): bigint[] => objects.index.declared().
 describe('an object', () => {
   it('is in force with its creation and generation as its version', () => {
     const { objects } = fresh()
-    expect(objects.put(POLICY, raw('a', { limits: [limit()] }))).toEqual({ problems: [], warnings: [] })
+    expect(objects.put(POLICY, raw('a', { limits: [limit()] }))).toMatchObject({
+      problems: [],
+      warnings: [],
+      findings: [],
+      accepted: { name: 'a' },
+    })
     expect(objects.index.declared()[0]?.version).toEqual({ createdMs: Date.UTC(2026, 0, 1), generation: 3, grantMs: 0 })
     expect(objects.count).toBe(1)
   })

@@ -28,6 +28,7 @@ function scripted(changes: readonly object[]): Api {
       const list = { metadata: { resourceVersion: '1' }, items: [raw('1', AI)] }
       return { status: 200, retryAfterMs: null, body: path.includes('watch=1') ? events(signal) : once(list) }
     },
+    send: () => Promise.reject(new Error('nothing is written here')),
     renew: () => {},
     close: () => {},
   }

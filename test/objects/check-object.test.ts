@@ -167,16 +167,13 @@ describe('selectors', () => {
 describe('what this version does not enforce', () => {
   it.each([
     [limitSpec({ fairShare: true }), 'spec.limits[0].fairShare: true is not supported yet; allowed: false'],
-    [limitSpec({ warnAtPercent: [80] }), 'spec.limits[0].warnAtPercent: is not supported yet; leave it out'],
-    ['{permissions: {onForbiddenModel: Substitute}}', 'spec.permissions.onForbiddenModel: Substitute is not supported yet; allowed: Deny'],
-    ['{reservation: {clampToHeadroom: true}}', 'spec.reservation.clampToHeadroom: true is not supported yet; allowed: false'],
     ['{reservation: {onServerTools: Limit}}', 'spec.reservation.onServerTools: "Limit" is not allowed; allowed: Deny, Clamp, Reserve'],
   ])('%s is refused, never ignored', async (spec, fault) => {
     expect(await faults(budgetPolicy(spec))).toEqual([fault])
   })
   it('is refused in an AccessKey too, and as a whole BudgetGrant', async () => {
     const limits = [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: true }]
-    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(2)
+    expect(await faults(key({ limits, reservation: { clampToHeadroom: true } }))).toHaveLength(1)
     const spec = {
       policyRef: { kind: 'BudgetPolicy', name: 'a', limit: 'b' },
       amount: '5',
@@ -190,10 +187,10 @@ describe('what this version does not enforce', () => {
   })
   it('is accepted at the value that is enforced', async () => {
     const spec = {
-      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [] }],
+      limits: [{ name: 'a', unit: 'USD', amount: '1', window: { lifetime: {} }, fairShare: false, warnAtPercent: [80] }],
       enforcement: { mode: 'Audit', onLedgerUnavailable: 'Deny' },
-      permissions: { onForbiddenModel: 'Deny' },
-      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: false, onExpiry: 'Estimate', onServerTools: 'Clamp' },
+      permissions: { onForbiddenModel: 'Substitute', substitutes: ['gpt-4o-mini'] },
+      reservation: { inputEstimate: 'Tokenizer', clampToHeadroom: true, onExpiry: 'Estimate', onServerTools: 'Clamp' },
     }
     expect(await faults(budgetPolicy(JSON.stringify(spec)))).toEqual([])
   })
@@ -228,7 +225,7 @@ describe('objects', () => {
     [cluster({}, { namespace: 'x' }), 'metadata.namespace: a ClusterBudgetPolicy is in no namespace; leave it out'],
     [
       budgetPolicy('{namespaceSelector: {}}'),
-      'spec.namespaceSelector: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, targetRefs',
+      'spec.namespaceSelector: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs',
     ],
     [budgetPolicy('{response: {statusCode: 500}}'), 'spec.response.statusCode: 500 is not allowed; allowed: 402, 403, 429'],
     [
@@ -245,7 +242,7 @@ describe('objects', () => {
     ],
     [
       budgetPolicy('{__proto__: {a: 1}}'),
-      'spec.__proto__: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, targetRefs',
+      'spec.__proto__: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs',
     ],
     [
       cluster({ namespaceSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }),
@@ -339,10 +336,10 @@ describe('the schemas of record', () => {
     }
     const SELECTOR = 'attribute jwtClaim serviceAccount header route accessKey'
     const LIMITS = `limits{name unit amount window{calendar timeZone anchorDay sliding lifetime inFlight} partitionBy{${SELECTOR}} maxPartitions fairShare warnAtPercent allowUpTo}`
-    const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel}'
+    const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel substitutes}'
     const RESERVATION =
-      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
-    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts}`
+      'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall queueFor maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
+    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} steering{value provider route{namespace name} models{name as}} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
     expect(Object.fromEntries([...objectKinds()].map(([kind, { schema }]) => [kind, shape(schema.properties?.['spec'])]))).toEqual({
@@ -398,6 +395,13 @@ describe('the schemas of record', () => {
     expect(targetRefs?.items).toEqual(local?.items)
     expect(shared).toEqual(same)
     for (const part of ['limits', 'permissions', 'reservation']) expect(spec('AccessKey')[part]).toEqual(same[part])
+    const status = (kind: string) => objectKinds().get(kind)?.schema.properties?.['status']?.properties ?? {}
+    const { ancestors, ...counted } = status('ClusterBudgetPolicy')
+    expect(status('BudgetPolicy')).toEqual({ ancestors, ...counted })
+    expect(status('AccessKey')).toEqual(counted)
+    const { conditions, observedGeneration } = counted
+    expect(ancestors?.items?.properties?.['conditions']).toEqual(conditions)
+    for (const kind of ['ModelPriceList', 'BudgetGrant']) expect(status(kind)).toEqual({ conditions, observedGeneration })
   })
 
   it('are walked along with their values', () => {
