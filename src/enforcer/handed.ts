@@ -3,7 +3,7 @@ import type { Line } from '../core/reservation.ts'
 import type { ReservationRecord } from '../ports.ts'
 import { FORMATS } from '../wire/formats.ts'
 import { Answering } from './answering.ts'
-import { amountsFor, type ChargedPlan, chargeOf, type Ending } from './charge.ts'
+import { amountsFor, type ChargedPlan, chargeOf, type Ending, isExact } from './charge.ts'
 import { countAnswer, fetchableAs } from './close.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { AnswerExchange } from './exchange.ts'
@@ -46,7 +46,8 @@ export class Handed {
   close(ending: Ending): void {
     this.#conclude(record => [{ kind: 'settle', move: this.#settlement(record, ending) }])
     const plan = this.#plan()
-    if (plan !== null) countAnswer(this.#enforcer, plan, chargeOf(plan, ending, this.#enforcer.time.now()), ending)
+    if (plan !== null && canPrice(plan, ending))
+      countAnswer(this.#enforcer, plan, chargeOf(plan, ending, this.#enforcer.time.now()), ending)
   }
 
   /** Charges the whole estimate, unless somebody closed it until `afterMs` from now. */
@@ -86,7 +87,7 @@ export class Handed {
   #settlement({ id, lines }: ReservationRecord, ending: Ending): Extract<Closing, { kind: 'settle' }>['move'] {
     const { holder, time } = this.#enforcer
     const plan = this.#plan()
-    if (plan === null) return { id, lines, holder, ...withoutPrices(lines, ending) }
+    if (plan === null || !canPrice(plan, ending)) return { id, lines, holder, ...withoutPrices(lines, ending) }
     const charge = chargeOf(plan, ending, time.now())
     // Another book's price is no proof.
     const proven = charge.proven && (charge.how === 'error' || plan.book.hash === this.handover.priced?.book)
@@ -94,7 +95,7 @@ export class Handed {
     return { id, lines, holder, amounts: amountsFor(lines, charge), proven, how, ...(proven ? {} : fetchableAs(plan, ending)) }
   }
 
-  /** Null where nothing is known to price by. */
+  /** Null where nothing is known of how the call was priced. */
   #plan(): ChargedPlan | null {
     const { priced, admittedMs } = this.handover
     if (priced === null) return null
@@ -102,10 +103,13 @@ export class Handed {
     const book = this.#enforcer.prices.current()
     const binding = { rules: { onUnknownModel: dearestStandsIn ? 'DearestOfProvider' : 'Deny' } } as const
     const prices = pricesOf({ call, provider, book, nowMs: admittedMs }, binding)
-    if (prices === null && estimate.cost !== null) return null
     return { call, provider, book, prices: prices ?? [], estimate, binding }
   }
 }
+
+/** A report names who answered; without one, only the models that were asked for have prices, and they may not be in this book. */
+const canPrice = ({ prices, estimate }: ChargedPlan, ending: Ending): boolean =>
+  prices.length > 0 || estimate.cost === null || ending.kind === 'error' || ending.kind === 'reported' || isExact(ending)
 
 /** The whole estimate, as the ledger holds it; an error costs the request alone. */
 function withoutPrices(

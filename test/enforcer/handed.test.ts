@@ -184,6 +184,25 @@ describe('a reservation that was handed over', () => {
     await expectClosed(here, REAL, 1n, REAL)
   })
 
+  it('is exact also where the book no longer knows the name that was asked for, but who answered', async () => {
+    for (const [told, spent] of [
+      [answer, REAL],
+      [Buffer.from('{"object":"chat.completion","choices":[]}'), null],
+    ] as const) {
+      const here = await pair()
+      const handover = await admitted(here)
+      const bound = (await here.world.balance('money')).reserved
+      const { prices } = here.replica
+      const { hash, find, dearest, providerOf } = prices.current()
+      const known: typeof find = (provider, model, nowMs) => (model === 'gpt-4o' ? null : find(provider, model, nowMs))
+      Reflect.set(prices, 'current', () => ({ hash, find: known, dearest, providerOf }))
+      const exchange = here.other.resume(handover)
+      exchange?.responseHeaders(response())
+      exchange?.responseBody(told, true)
+      await expectClosed(here, spent ?? bound, 1n, spent === null ? bound : 0n)
+    }
+  })
+
   it('carries neither content nor budgets nor keys, and little else', async () => {
     const here = await pair()
     const handover = await admitted(here, {}, { messages: [{ role: 'user', content: 'the secret of the house' }] })
