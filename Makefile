@@ -1,6 +1,7 @@
 # What a person runs. Every target sets up what it needs, may be repeated, and asks for no rights; `make` alone prints help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kube test-gateway chart-readme chaos check simulate bench mutants clean
+ENVOY_VERSIONS ?= 1.37.0 1.38.3 1.39.3 1.40.0
+.PHONY: help setup demo test test-envoys test-kube test-gateway chart-readme chaos soak check simulate bench mutants clean
 SHELL := /bin/sh
 
 reports := .cache/reports
@@ -17,8 +18,12 @@ help:
 	@echo 'make test-gateway   the tests with a real Envoy Gateway, in a network of their own; it is built once (minutes) and kept in'
 	@echo '             ~/.cache/purser; needs Go 1.26.7 or newer, and a Linux that lets you make namespaces'
 	@echo 'make chart-readme   writes the README.md of the chart from its values.yaml'
+	@echo 'make test-envoys   the end to end tests that depend on Envoy, with each of $(ENVOY_VERSIONS)'
+	@echo '             (make test-envoys ENVOY_VERSIONS=1.39.3 for one of them)'
 	@echo 'make check   the quick gates only: format, lint, types, unused code'
 	@echo 'make chaos   kills, stops and cuts off replicas and Redis under traffic, and compares the ledger with the bill (minutes)'
+	@echo 'make soak    half an hour of mixed calls, a burst, abandoned calls and 10,000 open streams (SOAK_MINUTES=N for less): memory and'
+	@echo '             files flat, the ledger at the bill'
 	@echo 'make simulate   whole replicas on a simulated machine, network and store, 20,000 seeds of trouble (SEEDS=N for others);'
 	@echo '             SEED=N shows one run, or with SEEDS where to begin'
 	@echo 'make mutants plants hand-made faults in the ledger, one by one, and shows that the tests find each'
@@ -53,6 +58,14 @@ test: setup check
 	@$(run) test -- --reporter=default --reporter=json --outputFile.json=$(reports)/unit.json
 	@$(run) test -- --config vitest.e2e.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/e2e.json
 
+# Each version is fetched once, and kept beside the usual one.
+test-envoys: setup
+	@for version in $(ENVOY_VERSIONS); do \
+	  echo "Envoy $$version"; \
+	  ENVOY_VERSION=$$version $(run) test -- --config vitest.e2e.config.ts test/drills test/e2e/passage test/e2e/nothing-lost test/e2e/drain test/e2e/bad-input \
+	    || exit 1; \
+	done
+
 kube_tools := kube-apiserver etcd kubectl kube-controller-manager kube-scheduler kwok helm helm-docs kwok-stages \
   gateway-api-crds envoy-gateway-crds istio-crds prometheus-operator-crds cert-manager-crds
 
@@ -80,6 +93,9 @@ bench: setup
 chaos: setup
 	@mkdir -p $(reports)
 	@$(run) test -- --config vitest.chaos.config.ts --reporter=default --reporter=json --outputFile.json=$(reports)/chaos.json
+
+soak: setup
+	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; exec node bench/soak.ts
 
 simulate: node_modules-of-lock
 	@PATH="$$PWD/node_modules/.bin:$$PATH"; export PATH; SEED='$(SEED)' SEEDS='$(SEEDS)' exec node test/simulation/simulate.ts

@@ -69,11 +69,26 @@ export const QUEUE_BYTES_MAX = 67_108_864 // 64 MiB of bodies that wait, two of 
 export const QUEUE_POLL_MS = 100 // other replicas give back too; doubled each time that nothing comes of it
 export const QUEUE_POLL_MAX_MS = 400
 
+/** Refusals that are repeated from memory. */
+export const STORM_ASK_MS = 1_000 // the ledger is asked anew after this: two replicas together ask twice a second
+export const STORM_STALE_MS = 2_000 // while that answer is on its way the old one stands, but never for longer than this
+export const STORM_GAP_MS = 10_000 // refusals further apart than this are not in a row: nobody loops so slowly
+export const STORMS_MAX = 10_000 // subjects and budgets of one replica: about 10 MB
+
+/** Requests that come again. */
+export const REPEATS_MAX = 20_000 // different requests that one replica remembers: about 10 MB
+export const REPEATS_TIMES_MAX = 500_000 // and how often all of them came: 4 MB
+
 /** The door. */
 export const LOOP_LATE_MS = 100 // a loop held for longer may have lost what a cut stream had brought
 export const LOOP_LATE_FOR_MS = 1_000 // and for so long after it: messages of many streams are worked off one by one
 export const LOOP_LAG_MAX_MS = 500 // a verdict waits for up to three turns of the event loop: beyond this it would miss Envoy's timeout
 export const LOOP_SAMPLE_MS = 20
+export const VERDICT_WAIT_MAX_MS = 1_500 // of what Envoy waits: the rest is for what lies unread before the door
+export const VERDICT_FIRST_MS = 1 // a guess at the time between two verdicts until enough were given
+export const VERDICTS_SMOOTHED = 64 // two batches of the ledger: they are answered all at once
+export const VERDICTS_TAKEN_ALWAYS = 32 // one batch: where so few wait, the time between two says little
+export const OPEN_EXCHANGES_MAX = 12_000 // of one replica, some 40 KB each: more would not fit into its usual gibibyte beside bodies
 export const HELD_MESSAGES_MAX = 16 // messages of one stream that wait for a verdict; Envoy sends none, others are slowed down
 export const STREAM_RESETS_BURST = 1_000_000_000 // Envoy ends every exchange with a reset: no rate of them is an attack
 export const GRPC_KEEPALIVE_MS = 30_000 // how long a proxy that vanished can keep its exchanges open, with the next
@@ -133,6 +148,8 @@ assert(
 assert(QUEUE_WAIT_MAX_MS + 2 * LEDGER_TIMEOUT_MS <= ENVOY_MESSAGE_TIMEOUT_MS, 'whoever waited hears of it in time')
 assert(2 * GUARD_WAIT_MS < LEDGER_TIMEOUT_MS, 'a wait for replicas, and another before it on the socket, end in time')
 assert(TOKENIZER_BODY_BYTES_MAX >= TOKENIZED_BYTES_MAX, 'what is counted fits into what is sent')
+assert(STORM_STALE_MS < STORM_GAP_MS && STORM_STALE_MS > STORM_ASK_MS + 2 * LEDGER_TIMEOUT_MS, 'an answer that is on its way comes first')
+assert(VERDICT_WAIT_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'whoever is let in has its verdict before Envoy gives up')
 assert(3 * LOOP_LAG_MAX_MS < ENVOY_MESSAGE_TIMEOUT_MS, 'a busy loop refuses before Envoy gives up')
 assert(BATCH_LINES_MAX >= LINES_MAX * ALTERNATIVES_MAX, 'one request always fits a batch')
 assert(LIMIT_MAX + AMOUNT_MAX * 2n < 2n ** 63n, 'balances stay inside int64')

@@ -17,6 +17,7 @@ const SHORTFALLS: Readonly<Record<ShortfallReason, number>> = {
   concurrency: 429,
   exhausted: 402,
   'never-fits': 403,
+  'retry-storm': 429,
 }
 /** Of the other commands, and of other people's programs. */
 const OTHER_FLAGS = [

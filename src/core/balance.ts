@@ -3,7 +3,7 @@ import { assert } from './assert.ts'
 import { type BudgetKey, compareVersions, type LimitVersion } from './budget.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import type { Balance, Line } from './reservation.ts'
-import { addToBucket, type Bucket, bucketDeathMs, bucketIndex, dropDead, firstLiveBucket } from './sliding.ts'
+import { addToBucket, type Bucket, bucketDeathMs, bucketIndex, dropDead, firstLiveBucket, freedMs } from './sliding.ts'
 import { type Window, windowText } from './window.ts'
 
 /** One budget in one window. `available` is not kept: it is always `limit - spent - reserved`. */
@@ -82,6 +82,12 @@ export function present(
 /** Whether a line may be reserved: a line of 0 moves nothing, so it fits whatever is left. Soft lines always fit. */
 export const fits = (stored: StoredBalance, line: Line): boolean =>
   !line.hard || line.amount === 0n || stored.limit - stored.spent - stored.reserved >= line.amount
+
+/** Store time at which a line that does not fit will, if nothing but time passes; null where time does not bring that about by itself. */
+export function fitsMs(stored: StoredBalance, { amount }: Line): number | null {
+  const { window, limit, spent, reserved, buckets } = stored
+  return window.kind === 'sliding' ? freedMs(window.lengthMs, buckets, amount - (limit - spent - reserved)) : null
+}
 
 /** Moves a balance (already at `nowMs`) by the change of a reservation admitted at `admittedMs`; what slid out moves nothing any more. */
 export function applyChange(stored: StoredBalance, change: Change, admittedMs: number, nowMs: number): StoredBalance {

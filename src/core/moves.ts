@@ -1,13 +1,12 @@
 // The law of the ledger's moves over a shelf: reserve, settle and release, one synchronous step each. Keeps no state, reads no clock.
 import { assert, assertNever } from './assert.ts'
-import { figures, fits, NO_CHANGE } from './balance.ts'
+import { figures, fits, fitsMs, NO_CHANGE } from './balance.ts'
 import { compareVersions } from './budget.ts'
 import { changes, closeBySettlement, countedAmounts } from './closing.ts'
 import type { LedgerRules } from './ledger-rules.ts'
 import { checkReserve, checkSettle, isHexId, mintedMs } from './move-bounds.ts'
 import { chargeUnseen, newRecord } from './reassert.ts'
 import {
-  type Balance,
   type Line,
   type ReleaseMove,
   type ReleaseOutcome,
@@ -43,13 +42,13 @@ export function reserve(shelf: Shelf, rules: LedgerRules, move: ReserveMove, tim
   if (storeMs > move.notAfterMs) return { kind: 'too-late', storeMs }
   if (move.alternatives.some(lines => lines.some(line => isStale(line, storeMs)))) return { kind: 'window-stale', storeMs }
 
-  let refused: { index: number; balance: Balance }[] | null = null
+  let refused: Extract<ReserveOutcome, { kind: 'refused' }>['lines'] | null = null
   for (const [alternative, lines] of move.alternatives.entries()) {
     const presented = lines.map(line => presentLine(step, line))
     const misfits = lines.flatMap((line, index) => {
       const balance = presented[index]?.balance
       assert(balance !== undefined, 'one balance a line')
-      return fits(balance, line) ? [] : [{ index, balance: figures(balance) }]
+      return fits(balance, line) ? [] : [{ index, balance: figures(balance), fitsMs: fitsMs(balance, line) }]
     })
     if (misfits.length === 0) return admit(step, move, alternative, lines, presented)
     refused ??= misfits

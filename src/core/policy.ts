@@ -4,6 +4,7 @@ import type { ConcessionRules, Concessions } from './concessions.ts'
 import type { Rates } from './price.ts'
 import type { Routes } from './route-table.ts'
 import type { ObjectName, Selector, Subject } from './subject.ts'
+import type { WasteRules } from './waste.ts'
 import type { Window, WindowSpec } from './window.ts'
 
 /** One BudgetPolicy, ClusterBudgetPolicy, or the limits and rules of one AccessKey. */
@@ -22,6 +23,7 @@ export interface Policy {
   readonly permissions: Permissions
   readonly reservation: ReservationRules
   readonly concessions: ConcessionRules
+  readonly waste: WasteRules
   readonly audit: boolean
   readonly onLedgerUnavailable: 'Deny' | 'Allow'
   readonly response: ResponseRules

@@ -11,6 +11,8 @@ export interface Shortfall {
   readonly bound: BoundLimit
   readonly line: Line
   readonly balance: Balance
+  /** Store time at which it will fit, if nothing but time passes; null where that is not known. */
+  readonly fitsMs: number | null
 }
 
 /** A refusal by one line: how long it lasts decides between 429 (soon), 402 (not soon) and 403 (never). */
@@ -23,7 +25,7 @@ interface Finding {
 }
 
 const SOON_MS = 60_000
-/** Reasons from the longest wait to the shortest; the longest of several decides and is named. */
+/** The longest wait of several decides and is named; of equal ones, the first of these. */
 const LONGEST_FIRST: readonly Finding['reason'][] = ['never-fits', 'exhausted', 'rate', 'window-ending', 'in-flight', 'concurrency']
 
 /**
@@ -57,18 +59,20 @@ function waitSeconds({ waitMs, guessed }: Finding, random: number): number | nul
 }
 
 function byWait(a: Shortfall & Finding, b: Shortfall & Finding): number {
-  const byReason = LONGEST_FIRST.indexOf(a.reason) - LONGEST_FIRST.indexOf(b.reason)
-  return byReason !== 0 ? byReason : a.waitMs === b.waitMs ? 0 : b.waitMs - a.waitMs
+  return a.waitMs === b.waitMs ? LONGEST_FIRST.indexOf(a.reason) - LONGEST_FIRST.indexOf(b.reason) : b.waitMs - a.waitMs
 }
 
-function finding({ line, balance }: Shortfall, nowMs: number): Finding {
+function finding({ line, balance, fitsMs }: Shortfall, nowMs: number): Finding {
   const { window } = line
   const known = (reason: Finding['reason'], waitMs: number): Finding => ({ reason, waitMs, guessed: false })
+  const rate = (lengthMs: number): Finding => known('rate', fitsMs === null ? lengthMs : Math.max(0, fitsMs - nowMs))
   if (line.amount > balance.limit) return known('never-fits', Number.POSITIVE_INFINITY)
   if (window.kind === 'inFlight') return { reason: 'concurrency', waitMs: 1_000, guessed: true }
+  // Requests in flight give nothing back: each is charged as one.
+  if (window.kind === 'sliding' && line.unit === 'Requests') return rate(window.lengthMs)
   if (line.amount <= balance.limit - balance.spent) return { reason: 'in-flight', waitMs: 2_000, guessed: true }
   if (window.kind === 'calendar' && window.endMs - nowMs <= SOON_MS) return known('window-ending', window.endMs - nowMs)
-  if (window.kind === 'sliding' && line.unit !== 'USD') return known('rate', window.lengthMs)
+  if (window.kind === 'sliding' && line.unit !== 'USD') return rate(window.lengthMs)
   return known('exhausted', Number.POSITIVE_INFINITY)
 }
 

@@ -61,10 +61,13 @@ export interface ReserveMove {
 /** Every line's balance after the move, in the order of the lines. */
 export type ReserveOutcome =
   | { readonly kind: 'reserved'; readonly alternative: number; readonly balances: readonly Balance[]; readonly storeMs: number }
-  /** `lines`: of the first alternative, every hard line that does not fit, with its balance; nothing was written. */
+  /**
+   * `lines`: of the first alternative, every hard line that does not fit, with its balance; nothing was written. `fitsMs`: store time at
+   * which enough has slid out of its window, if nothing else moves; null for other windows, and where that will never be enough.
+   */
   | {
       readonly kind: 'refused'
-      readonly lines: readonly { readonly index: number; readonly balance: Balance }[]
+      readonly lines: readonly { readonly index: number; readonly balance: Balance; readonly fitsMs: number | null }[]
       readonly storeMs: number
     }
   /** The same id and lines again; counts as admitted only while `open`. */

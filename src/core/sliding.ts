@@ -45,6 +45,16 @@ export function dropDead(
   return { live: count === 0 ? buckets : buckets.slice(count), dead }
 }
 
+/** The first instant, in ms, at which buckets that held `missing` together count no more; null where all of them hold less. */
+export function freedMs(lengthMs: number, buckets: readonly Bucket[], missing: bigint): number | null {
+  let left = missing
+  for (const { index, reserved, spent } of buckets) {
+    left -= reserved + spent
+    if (left <= 0n) return bucketDeathMs(lengthMs, index)
+  }
+  return null
+}
+
 /** Adds to one bucket, which is made where it is not there yet and left out where nothing is left in it. */
 export function addToBucket(buckets: readonly Bucket[], index: number, change: Omit<Bucket, 'index'>): readonly Bucket[] {
   let at = buckets.length

@@ -9,6 +9,8 @@ export const REASONS = [
   'concurrency',
   'exhausted',
   'never-fits',
+  'retry-storm',
+  'repeated-request',
   'over-per-request',
   'model-forbidden',
   'provider-forbidden',
@@ -51,6 +53,7 @@ export interface Verdict {
 }
 
 const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
+  'repeated-request': 429,
   'over-per-request': 403,
   'model-forbidden': 403,
   'provider-forbidden': 403,
@@ -77,8 +80,8 @@ const STATUS: Readonly<Record<Exclude<Reason, ShortfallReason>, number>> = {
   wiring: 500,
 }
 
-/** Reasons that a ledger's refusal gives; their verdicts are made by `refusal.ts`. */
-export type ShortfallReason = 'in-flight' | 'window-ending' | 'rate' | 'concurrency' | 'exhausted' | 'never-fits'
+/** Reasons that a ledger's refusal gives; their verdicts are made by `refusal.ts`, and repeated by `waste.ts`. */
+export type ShortfallReason = 'in-flight' | 'window-ending' | 'rate' | 'concurrency' | 'exhausted' | 'never-fits' | 'retry-storm'
 
 /** A verdict that no budget's state brought about. 503 asks to come back in a second; the others say that retrying cannot help. */
 export function verdict(reason: Exclude<Reason, ShortfallReason>, message: string, policy: PolicyName | null = null): Verdict {

@@ -117,11 +117,11 @@ const unavailable = (reservation: Reservation, fault: ReserveOutcome['kind']): A
   verdict: verdict('ledger-unavailable', 'Budgets cannot be checked at the moment, and calls that cannot be checked are refused here.'),
 })
 
-function shortfalls(lines: readonly { index: number; balance: Balance }[], plan: Plan, reservation: Reservation): Shortfall[] {
-  return lines.map(({ index, balance }) => {
+function shortfalls(lines: Extract<ReserveOutcome, { kind: 'refused' }>['lines'], plan: Plan, reservation: Reservation): Shortfall[] {
+  return lines.map(({ index, balance, fitsMs }) => {
     const bound = plan.binding.limits[index]
     const line = reservation.lines[index]
     assert(bound !== undefined && line !== undefined, 'a refusal speaks of the lines that it was asked for')
-    return { bound, line, balance }
+    return { bound, line, balance, fitsMs }
   })
 }

@@ -19,7 +19,7 @@ export function auditedShortfall(plan: Plan, { lines }: Reservation, balances: r
     const [bound, balance] = [plan.binding.limits[index], balances[index]]
     if (line.hard || bound === undefined || balance === undefined || balance.available >= 0n) return []
     const before = { ...balance, reserved: balance.reserved - line.amount, available: balance.available + line.amount }
-    return [{ bound, line, balance: before }]
+    return [{ bound, line, balance: before, fitsMs: null }]
   })
   return shortfalls.length === 0 ? null : verdictOnShortfall(shortfalls, nowMs, 0)
 }

@@ -3,13 +3,16 @@
 import type { Policy } from '../core/policy.ts'
 import type { Subject } from '../core/subject.ts'
 import { type Verdict, verdict } from '../core/verdict.ts'
+import { repeatRules } from '../core/waste.ts'
 import type { Dialect } from '../wire/format.ts'
 import { dialectOf, findEndpoint } from '../wire/formats.ts'
 import { type Amended, amendBody, mayAmend, powersOf } from './amend.ts'
 import { auditedPlan } from './audit.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange, RequestInfo } from './exchange.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { type Identified, identify } from './identify.ts'
+import { bindCall } from './plan.ts'
 import { placed, providerFor } from './provider.ts'
 import { readBody } from './read.ts'
 import { type MeteredRequest, requestHead, type WatchedRequest } from './request.ts'
@@ -31,7 +34,7 @@ export type BodyConsidered =
   | { readonly kind: 'refused'; readonly verdict: Verdict }
 
 type Rules = Pick<Enforcer, 'policies' | 'clock' | 'identity' | 'unbudgeted'>
-type BodyRules = Pick<Enforcer, 'prices' | 'time' | 'tokens' | 'headroom'>
+type BodyRules = Pick<Enforcer, 'prices' | 'time' | 'tokens' | 'headroom' | 'repeats'>
 
 /** Identity, then endpoint, then what binds; nothing here waits for anything. `as`: a subject that is known already. */
 export function considerHead(request: RequestInfo, rules: Rules, as: Subject | null = null): HeadConsidered {
@@ -94,7 +97,10 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const input = { call, provider, bound, book, nowMs: time.now(), counted, ...powersAt(provider) }
   const found = waysOf({ ...input, headroom, powersAt, maySteer: !isFixed })
   if (found.kind === 'refused') return no(found.verdict)
-  const audited = auditedPlan(input)
+  const repeating = repeatRules(bindCall(input).policies)
+  const repeated = repeating.length === 0 ? null : rules.repeats.came(await fingerprintOf(request, call, read.plain), repeating)
+  if (repeated !== null && repeated.refusal !== null) return { kind: 'refused', verdict: repeated.refusal }
+  const audited = auditedPlan(input) ?? repeated?.audited ?? null
   if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
   return { ...found, amend: passage => amendBody(body, read, passage, request), audited }
 }

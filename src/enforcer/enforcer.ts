@@ -8,8 +8,10 @@ import { createHeadroom, type Headroom } from './headroom.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { createQueue, type Queue } from './queue.ts'
+import { createRepeats, type Repeats } from './repeats.ts'
 import { createSettler, type Settler } from './settle.ts'
 import { createStoreTime, mintHolder, reservationIds, type StoreTime } from './store-time.ts'
+import { createStorms, type Storms } from './storm.ts'
 import type { Taken } from './take.ts'
 import { createWatch, type Watch } from './watch.ts'
 import { hear } from './witness.ts'
@@ -30,6 +32,8 @@ export interface Enforcer {
   readonly watch: Watch
   readonly headroom: Headroom
   readonly queue: Queue<Taken>
+  readonly storms: Storms
+  readonly repeats: Repeats
   readonly identity: IdentityRules
   /** What happens to calls that no policy can bind. */
   readonly unbudgeted: 'allow' | 'deny'
@@ -38,7 +42,10 @@ export interface Enforcer {
 }
 
 /** What an enforcer is made of; the rest is its own. */
-export type Parts = Omit<Enforcer, 'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch' | 'headroom' | 'queue'>
+export type Parts = Omit<
+  Enforcer,
+  'settler' | 'time' | 'holder' | 'mintId' | 'allowance' | 'watch' | 'headroom' | 'queue' | 'storms' | 'repeats'
+>
 
 /** A new holder with an empty outbox. */
 export function createEnforcer(parts: Parts): Enforcer {
@@ -49,6 +56,8 @@ export function createEnforcer(parts: Parts): Enforcer {
     time,
     settler: createSettler({ ...parts, time, freed: lines => queue.freed(lines.map(line => line.key)) }),
     queue,
+    storms: createStorms(parts),
+    repeats: createRepeats(parts),
     holder: mintHolder(parts.random),
     mintId: reservationIds(parts.random),
     allowance: createAllowance(),

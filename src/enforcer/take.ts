@@ -2,16 +2,19 @@
 // admit by itself.
 import { assert } from '../core/assert.ts'
 import type { BudgetKey } from '../core/budget.ts'
+import type { Shortfall } from '../core/refusal.ts'
 import type { Balance } from '../core/reservation.ts'
 import type { Subject } from '../core/subject.ts'
 import type { Verdict } from '../core/verdict.ts'
+import { stormAfter } from '../core/waste.ts'
 import { QUEUE_WAIT_MAX_MS } from '../limits.ts'
 import { type Admission, admit } from './admit.ts'
 import type { Allowed } from './allowance.ts'
 import { type Held, releaseReservation } from './close.ts'
 import type { Enforcer } from './enforcer.ts'
-import type { Plan } from './plan.ts'
+import { linesOf, type Plan } from './plan.ts'
 import type { Place } from './queue.ts'
+import type { StormCall } from './storm.ts'
 import type { Passage, Way, Ways } from './ways.ts'
 
 export type Taken =
@@ -19,8 +22,8 @@ export type Taken =
   | { readonly kind: 'held'; readonly held: Held; readonly way: Way; readonly balances: readonly Balance[] }
   /** No limit binds what is done instead. */
   | { readonly kind: 'free'; readonly passage: Passage }
-  /** `plan`: what the caller asked for. `budget`: the first of those without room. */
-  | { readonly kind: 'refused'; readonly plan: Plan; readonly verdict: Verdict; readonly budget: BudgetKey | null }
+  /** `plan`: what the caller asked for. `misfits`: of it, what the ledger said of the budgets without room; none where it was not asked. */
+  | { readonly kind: 'refused'; readonly plan: Plan; readonly verdict: Verdict; readonly misfits: readonly Shortfall[] }
 
 /** Who asks, and how long there is for it. */
 export interface Asking {
@@ -37,8 +40,22 @@ export interface Asking {
 
 type Found = Extract<Ways, { kind: 'ways' }>
 
-/** Null where the client left while the call waited for its first attempt. */
+/** Null where the client left while the call waited for its first attempt. Where a policy says so, a retry storm is answered from memory. */
 export async function take(enforcer: Enforcer, found: Found, asking: Asking): Promise<Taken | null> {
+  const [asked] = found.ways
+  const after = asked === undefined ? null : stormAfter(asked.plan.binding.policies)
+  if (asked === undefined || after === null || found.free !== null) return takeInTurn(enforcer, found, asking)
+  const { storms, time } = enforcer
+  const lines = found.ways.map(({ plan }) => linesOf(plan, time.now()))
+  const call: StormCall = { caller: callerOf(asking.subject), alternatives: lines, after }
+  const repeated = storms.repeated(call)
+  if (repeated !== null) return { kind: 'refused', plan: asked.plan, verdict: repeated, misfits: [] }
+  const taken = await takeInTurn(enforcer, found, asking)
+  if (taken !== null) storms.asked(call, taken.kind === 'refused' && taken.misfits.length > 0 ? taken : null)
+  return taken
+}
+
+async function takeInTurn(enforcer: Enforcer, found: Found, asking: Asking): Promise<Taken | null> {
   const [asked] = found.ways
   const queueMs = asked?.plan.binding.concessions.queueMs ?? 0
   if (asked === undefined || queueMs === 0) return attempt(enforcer, found, asking)
@@ -58,7 +75,8 @@ export async function take(enforcer: Enforcer, found: Found, asking: Asking): Pr
   const ahead = before === null ? null : stand(before, null)
   if (ahead !== null) return waited(ahead, asking)
   const first = await attempt(enforcer, found, asking)
-  const place = mayFitSoon(first) && first.kind === 'refused' && first.budget !== null ? stand(first.budget, first) : null
+  const [misfit] = first.kind === 'refused' && mayFitSoon(first) ? first.misfits : []
+  const place = misfit === undefined ? null : stand(misfit.line.key, first)
   return place === null ? first : waited(place, asking)
 }
 
@@ -99,10 +117,10 @@ async function attempt(enforcer: Enforcer, { ways, free, fitting }: Found, { han
       kind: 'refused',
       plan,
       verdict: naming(admission.verdict, fitting(admission.misfits)),
-      budget: admission.misfits[0]?.line.key ?? null,
+      misfits: admission.misfits,
     }
   const held = heldWithout(enforcer, plan, admission, ways.length)
-  return held === null ? { kind: 'refused', plan, verdict: admission.verdict, budget: null } : { kind: 'held', held, way, balances: [] }
+  return held === null ? { kind: 'refused', plan, verdict: admission.verdict, misfits: [] } : { kind: 'held', held, way, balances: [] }
 }
 
 const naming = (verdict: Verdict, model: string | null): Verdict =>

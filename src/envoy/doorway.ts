@@ -3,9 +3,11 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { verdict } from '../core/verdict.ts'
 import type { ExchangeFactory, Refusal } from '../enforcer/exchange.ts'
 import { refusalOf } from '../enforcer/refuse.ts'
+import { OPEN_EXCHANGES_MAX } from '../limits.ts'
 import type { LoopLag } from './loop-lag.ts'
 import type { ProcessingRequest, Reply } from './protos.ts'
 import type { Part } from './reply.ts'
+import type { VerdictQueue } from './verdict-queue.ts'
 import type { Complaints } from './wiring.ts'
 
 export type Call = ServerDuplexStream<ProcessingRequest, Reply>
@@ -13,6 +15,7 @@ export type Call = ServerDuplexStream<ProcessingRequest, Reply>
 export interface Doorway {
   readonly factory: ExchangeFactory
   readonly lag: LoopLag
+  readonly verdicts: VerdictQueue
   readonly complaints: Complaints
   /** "Go on", encoded for every part. */
   readonly goOn: Readonly<Record<Part, Buffer>>
@@ -30,6 +33,10 @@ export interface OpenStream {
   /** The server stops: ends the stream badly, so that nothing goes on unseen. */
   abandon(): void
 }
+
+/** Whether a call that begins now is refused; those that have begun are finished in any case. The stream that asks is among the open ones. */
+export const refusesMore = ({ factory, lag, streams, verdicts }: Pick<Doorway, 'factory' | 'lag' | 'streams' | 'verdicts'>): boolean =>
+  lag.overloaded() || verdicts.full() || streams.size > OPEN_EXCHANGES_MAX || !factory.admitting()
 
 // The caller's dialect is the exchange's knowledge, and there is none yet.
 export const overloadRefusal: Refusal = refusalOf(

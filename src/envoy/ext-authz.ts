@@ -4,7 +4,7 @@ import { type ServerUnaryCall, type ServiceDefinition, type sendUnaryData, statu
 import { assert } from '../core/assert.ts'
 import type { BodyAnswer, Exchange, HeaderChange, Refusal, RequestInfo } from '../enforcer/exchange.ts'
 import { claimsIn, headerList, routeIn, settingsFrom } from './attributes.ts'
-import { type Doorway, type OpenStream, overloadRefusal, wiringRefusal } from './doorway.ts'
+import { type Doorway, type OpenStream, overloadRefusal, refusesMore, wiringRefusal } from './doorway.ts'
 import { AUTHORIZATION, loadProtos, type WireHeaderMap, type WireHeaderOption, type WireMetadata, type WireStruct } from './protos.ts'
 import { bothChanges, type Metadata, metadataFields, plainHeaders } from './reply.ts'
 
@@ -80,8 +80,8 @@ export class Check implements OpenStream {
   }
 
   #begin(request: CheckRequest) {
-    const { factory, lag, complaints } = this.#door
-    if (lag.overloaded() || !factory.admitting()) return this.#refuseUnasked(overloadRefusal)
+    const { factory, verdicts, complaints } = this.#door
+    if (refusesMore(this.#door)) return this.#refuseUnasked(overloadRefusal)
     this.#exchange = factory.open()
     const http = request.attributes?.request?.http ?? {}
     const info = requestOf(request, http)
@@ -93,7 +93,7 @@ export class Check implements OpenStream {
       complaints.warn(NO_BODY)
       return this.#refuseUnasked(wiringRefusal(NO_BODY))
     }
-    this.#exchange.requestBody(body).then(
+    verdicts.during(this.#exchange.requestBody(body)).then(
       verdict => this.#judged(verdict, answer.change),
       fault => this.#fail(fault),
     )

@@ -6,7 +6,7 @@ import { type BodyAnswer, type Exchange, type HeaderChange, NO_CHANGE, type Refu
 import { HELD_MESSAGES_MAX } from '../limits.ts'
 import { AnswerSide } from './answer-side.ts'
 import { requestInfo, routeSettings } from './attributes.ts'
-import { type Call, type Doorway, type OpenStream, overloadRefusal, tooLargeRefusal, wiringRefusal } from './doorway.ts'
+import { type Call, type Doorway, type OpenStream, overloadRefusal, refusesMore, tooLargeRefusal, wiringRefusal } from './doorway.ts'
 import { KeptBody, streamed } from './duplex.ts'
 import type { ProcessingRequest, WireBody, WireHeaders } from './protos.ts'
 import { amendedReply, bothChanges, changedReply, type Metadata, type Part, refusalReply } from './reply.ts'
@@ -104,9 +104,8 @@ export class ExchangeStream implements OpenStream {
     }
     const modes = modesOf(message.protocolConfig)
     if (typeof modes === 'string') return this.#refuseWiring(modes)
-    const { factory, lag } = this.#door
-    if (lag.overloaded() || !factory.admitting()) return this.#refuseUnasked(overloadRefusal)
-    this.#exchange = factory.open()
+    if (refusesMore(this.#door)) return this.#refuseUnasked(overloadRefusal)
+    this.#exchange = this.#door.factory.open()
     this.#answer.begin(this.#exchange)
     this.#answer.mode = modes.response
     const info = requestInfo(message, head, routeSettings(this.#call.metadata))
@@ -133,6 +132,7 @@ export class ExchangeStream implements OpenStream {
       if (this.#talk.observed) return
       return this.#refuseWiring('The proxy sent a request body in more than one piece.')
     }
+    if (this.#door.verdicts.full()) return this.#refuseUnasked(overloadRefusal) // many bodies came since its headers
     if (this.#duplex === null) return this.#judge(body, 'requestBody', NO_CHANGE)
     if (!this.#duplex.body.push(body)) return this.#refuseUnasked(tooLargeRefusal)
     if (endOfStream) this.#judge(this.#duplex.body.whole(), 'requestBody', NO_CHANGE)
@@ -142,7 +142,7 @@ export class ExchangeStream implements OpenStream {
   #judge(body: Uint8Array, part: Part, change: HeaderChange) {
     assert(this.#exchange !== null, 'a body follows headers')
     this.#phase = 'verdict'
-    this.#exchange.requestBody(body).then(
+    this.#door.verdicts.during(this.#exchange.requestBody(body)).then(
       answer => this.#judged(answer, body, part, change),
       fault => this.#fail(fault),
     )

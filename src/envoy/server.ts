@@ -17,6 +17,7 @@ import { ACCESS_LOG, AUTHORIZATION, loadProtos, processorService, SERVICE_NAME }
 import { continueReplies } from './reply.ts'
 import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
 import { clearSocket, openToGroup, socketPath } from './socket-file.ts'
+import { VerdictQueue } from './verdict-queue.ts'
 import { Complaints, type DoorLog } from './wiring.ts'
 
 export interface DoorOptions {
@@ -63,6 +64,7 @@ export class Door {
     this.#doorway = {
       factory,
       lag: new LoopLag(clock),
+      verdicts: new VerdictQueue(clock),
       complaints: new Complaints(log, clock),
       goOn: continueReplies(),
       streams: new Set(),

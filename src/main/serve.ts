@@ -23,6 +23,7 @@ export async function runServe(args: readonly string[]): Promise<number> {
   const metrics = createMetrics()
   const refusals = sumRefusals(log)
   const telemetry = createTelemetry(metrics, log, refusals)
+  let openExchanges = (): number => 0
   const wiring: Wiring = {
     clock,
     timer: systemTimer,
@@ -33,11 +34,18 @@ export async function runServe(args: readonly string[]): Promise<number> {
     openPolicies: openServedPolicies,
     openPrices,
     tokens: createTokenCounter(),
-    openDoor: (_, factory) => openDoor(factory, { listen: config.grpcListen, tls: tlsOf(config), clock, log: doorLog(log) }),
+    openDoor: async (_, factory) => {
+      const door = await openDoor(factory, { listen: config.grpcListen, tls: tlsOf(config), clock, log: doorLog(log) })
+      openExchanges = () => door.open
+      return door
+    },
     openHttp: (_, parts) => {
       registerBudgetGauges(metrics.registry, parts.ledger, parts.policies, parts.nowMs)
       const { host, port } = splitAddress(config.httpListen)
-      const page = async () => ({ contentType: metrics.registry.contentType, body: await metrics.registry.metrics() })
+      const page = async () => {
+        metrics.openExchanges.set(openExchanges())
+        return { contentType: metrics.registry.contentType, body: await metrics.registry.metrics() }
+      }
       return startHttpServer({ ...parts, metrics: page, token: tokenOf(config) }, host, port)
     },
   }

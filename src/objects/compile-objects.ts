@@ -5,6 +5,7 @@ import type { ConcessionRules } from '../core/concessions.ts'
 import { parseDecimalUp } from '../core/money.ts'
 import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, PriceList, ReservationRules } from '../core/policy.ts'
 import type { Selector } from '../core/subject.ts'
+import type { WasteRules } from '../core/waste.ts'
 import type { WindowSpec } from '../core/window.ts'
 import { durationMs, instantMs } from './instant.ts'
 import type {
@@ -19,6 +20,7 @@ import type {
   RatesField,
   ReservationField,
   SelectorField,
+  WasteField,
   WindowField,
 } from './objects.ts'
 
@@ -47,6 +49,7 @@ export function compileBudgetPolicy(
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
     concessions: concessions(spec, scope === 'BudgetPolicy' ? object.namespace : null),
+    waste: waste(spec.waste),
     audit: spec.enforcement?.mode === 'Audit',
     onLedgerUnavailable: spec.enforcement?.onLedgerUnavailable ?? 'Deny',
     response: {
@@ -60,7 +63,7 @@ export function compileBudgetPolicy(
 
 /** The limits, permissions and rules of an AccessKey, as a policy that binds its calls; null where it declares none. */
 export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: LimitVersion): Policy | null {
-  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined) return null
+  if ([spec.limits, spec.permissions, spec.reservation, spec.waste].every(part => part === undefined)) return null
   return {
     ...named('AccessKey', object, version),
     namespaceSelector: null,
@@ -70,6 +73,7 @@ export function compileKeyPolicy(object: Name, spec: AccessKeySpec, version: Lim
     permissions: permissions(spec.permissions),
     reservation: reservation(spec.reservation),
     concessions: concessions(spec, null),
+    waste: waste(spec.waste),
     audit: false,
     // A key has no say of its own in this: its limits do, by what they allow.
     onLedgerUnavailable: (spec.limits ?? []).every(each => each.allowUpTo !== undefined) ? 'Allow' : 'Deny',
@@ -187,6 +191,11 @@ const concessions = (
     route: { namespace: route.namespace ?? namespace, name: route.name },
     models: (models ?? []).map(({ name, as }) => ({ name, as: as ?? name })),
   })),
+})
+
+const waste = ({ retryStorm, repeatedRequest }: WasteField = {}): WasteRules => ({
+  stormAfter: retryStorm?.afterRefusals ?? null,
+  repeated: repeatedRequest === undefined ? null : { max: repeatedRequest.max, withinMs: durationMs(repeatedRequest.within) },
 })
 
 /** USD for a million tokens are micro-USD a token: six places down to pico-USD, so that nothing is ever rounded. */

@@ -65,6 +65,11 @@ export interface ReservationField {
   readonly onExpiry?: 'Estimate' | 'Observed'
 }
 
+export interface WasteField {
+  readonly retryStorm?: { readonly afterRefusals: number }
+  readonly repeatedRequest?: { readonly max: number; readonly within: string }
+}
+
 export interface LabelSelectorField {
   readonly matchLabels?: Readonly<Record<string, string>>
   readonly matchExpressions?: readonly {
@@ -94,6 +99,7 @@ export interface BudgetSpec {
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
   readonly steering?: readonly SteerField[]
+  readonly waste?: WasteField
   readonly enforcement?: { readonly mode?: 'Enforce' | 'Audit'; readonly onLedgerUnavailable?: 'Deny' | 'Allow' }
   readonly response?: {
     readonly statusCode?: 402 | 403 | 429
@@ -110,6 +116,7 @@ export interface AccessKeySpec {
   readonly expiresAt?: string
   readonly permissions?: PermissionsField
   readonly reservation?: ReservationField
+  readonly waste?: WasteField
   readonly limits?: readonly LimitField[]
 }
 

@@ -45,6 +45,8 @@ export const RULES: Readonly<Record<string, (self: Self) => boolean>> = {
     !DURATION.test(String(self)) || (durationMs(String(self)) >= 1_000 && durationMs(String(self)) <= 744 * 3_600_000),
   "!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || (duration(self) >= duration('100ms') && duration(self) <= duration('1500ms'))": self =>
     !DURATION.test(String(self)) || (durationMs(String(self)) >= 100 && durationMs(String(self)) <= 1_500),
+  "!self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') || (duration(self) >= duration('1s') && duration(self) <= duration('24h'))": self =>
+    !DURATION.test(String(self)) || (durationMs(String(self)) >= 1_000 && durationMs(String(self)) <= 24 * 3_600_000),
   "!self.matches('^[A-Za-z][A-Za-z0-9_+/-]*$') || (self != 'Local' && timestamp('2026-01-01T00:00:00Z').getFullYear(self) > 2000)": self =>
     isTimeZone(String(self)),
   // A file has no earlier state of an object.

@@ -68,7 +68,7 @@ function matcherOf(field: LabelSelectorField): (labels: Labels) => boolean {
 }
 
 function* ofSubstance(spec: BudgetSpec): Generator<string> {
-  if (spec.limits === undefined && spec.permissions === undefined && spec.reservation === undefined && spec.steering === undefined)
+  if ([spec.limits, spec.permissions, spec.reservation, spec.steering, spec.waste].every(part => part === undefined))
     yield 'spec: declares neither limits nor permissions nor reservation, so that it only makes its calls known'
   const gateway = spec.targetRefs?.find(target => target.kind === 'Gateway')
   if (gateway !== undefined)

@@ -214,10 +214,14 @@ function balance(row: Row, at: number): Balance {
   return { limit, available, reserved, spent, suspense, overrun }
 }
 
-function misfits(row: Row, from: number): { index: number; balance: Balance }[] {
-  const all: { index: number; balance: Balance }[] = []
-  for (let at = from; at < row.length; at += FIGURES + 1) all.push({ index: Number(row[at]), balance: balance(row, at + 1) })
-  return all
+function misfits(row: Row, from: number): Extract<ReserveOutcome, { kind: 'refused' }>['lines'] {
+  const count = (row.length - from) / (FIGURES + 2)
+  assert(Number.isInteger(count), 'a misfit is an index, six figures and a time')
+  return Array.from({ length: count }, (_, misfit) => {
+    const at = from + misfit * (FIGURES + 2)
+    const fits = row[at + FIGURES + 1]
+    return { index: Number(row[at]), balance: balance(row, at + 1), fitsMs: fits === '' ? null : Number(fits) }
+  })
 }
 
 const unknownAnswer = (script: string, row: Row): Error => new Error(`the script ${script} answered ${row[0] ?? 'nothing'}`)

@@ -73,7 +73,9 @@ export function reservingContract(make: MakeLedger): void {
       await admit([line('a', 1n)])
       expect(await attempt([line('a', 1n)])).toEqual({
         kind: 'refused',
-        lines: [{ index: 0, balance: { limit: 1_000n, available: 0n, reserved: 1_000n, spent: 0n, suspense: 0n, overrun: 0n } }],
+        lines: [
+          { index: 0, balance: { limit: 1_000n, available: 0n, reserved: 1_000n, spent: 0n, suspense: 0n, overrun: 0n }, fitsMs: null },
+        ],
         storeMs: expect.any(Number),
       })
     }))

@@ -84,19 +84,67 @@ export function slidingContract(make: MakeLedger): void {
       { numRuns: 8 },
     )
   })
+
+  it('tells when a refused call will fit, and not a millisecond sooner it does', async () => {
+    const made = await make({ streamMax: 1_000 })
+    try {
+      const attempt = async (amount: bigint) => {
+        const nowMs = await made.nowMs()
+        const lines = [line('s', amount, { window: sliding(MINUTE), limit: 100n })]
+        const move = {
+          id: mintId(nowMs),
+          holder: holder(1),
+          alternatives: [lines],
+          deadlineMs: nowMs + HOUR,
+          notAfterMs: nowMs,
+          priceBook: '',
+        }
+        return await made.ledger.reserve(move)
+      }
+      for (const amount of [10n, 20n, 30n, 40n]) {
+        await attempt(amount)
+        await made.advance(7_000)
+      }
+      for (const [amount, needs] of [
+        [1n, 0],
+        [10n, 0],
+        [11n, 1],
+        [60n, 2],
+        [61n, 3],
+        [100n, 3],
+      ] as const) {
+        const outcome = await attempt(amount)
+        const first = (await made.nowMs()) - 28_000
+        const at = first + needs * 7_000
+        const told = outcome.kind === 'refused' ? outcome.lines[0]?.fitsMs : undefined
+        expect(told).toBe((Math.floor(at / SECOND) + 1) * SECOND + MINUTE)
+      }
+      expect(await attempt(101n)).toMatchObject({ kind: 'refused', lines: [{ fitsMs: null }] })
+      const refused = await attempt(60n)
+      const fitsMs = refused.kind === 'refused' ? (refused.lines[0]?.fitsMs ?? 0) : 0
+      await made.advance(fitsMs - 1 - (await made.nowMs()))
+      expect(await attempt(60n)).toMatchObject({ kind: 'refused', lines: [{ fitsMs }] })
+      await made.advance(1)
+      expect(await attempt(60n)).toMatchObject({ kind: 'reserved' })
+    } finally {
+      await made.close()
+    }
+  })
 }
 
 export interface Played {
   admitted: number
   refused: number
   late: number
+  /** Refusals that said when the call would fit. */
+  told: number
 }
 
 /** Plays acts on a fresh ledger with one sliding budget, and looks at its balance after each. */
 export async function playSliding(make: MakeLedger, length: number, acts: readonly Act[], played?: Played): Promise<void> {
   const made = await make({ streamMax: 1_000 })
   try {
-    const play = new Play(made, length, played ?? { admitted: 0, refused: 0, late: 0 })
+    const play = new Play(made, length, played ?? { admitted: 0, refused: 0, late: 0, told: 0 })
     for (const each of acts) {
       await play.run(each)
       await play.look(each)
@@ -189,6 +237,16 @@ class Play {
     return this.#charges.filter(charge => charge.atMs > fromMs && charge.atMs <= nowMs).reduce((sum, charge) => sum + charge[figure], 0n)
   }
 
+  /** By the charges alone: the first end of a bucket's time by which enough of them is gone; null where never. */
+  #fitsMs(nowMs: number, amount: bigint): number | null {
+    const goneMs = ({ atMs }: Charge): number => (Math.floor(atMs / this.#bucket) + 1) * this.#bucket + this.#length
+    const counting = this.#charges.filter(charge => goneMs(charge) > nowMs && charge.reserved + charge.spent > 0n)
+    const left = (atMs: number): bigint =>
+      counting.filter(charge => goneMs(charge) > atMs).reduce((sum, { reserved, spent }) => sum + reserved + spent, 0n)
+    const ends = counting.map(goneMs).toSorted((a, b) => a - b)
+    return ends.find(endMs => left(endMs) + amount <= this.#limit) ?? null
+  }
+
   #lines(amount: bigint): readonly Line[] {
     return [{ ...line('s', amount, { window: sliding(this.#length), limit: this.#limit, version: version(this.#generation) }) }]
   }
@@ -212,6 +270,9 @@ class Play {
     expect(outcome.kind).toBe('refused')
     const atMost = this.#within(nowMs, this.#bucket, 'reserved') + this.#within(nowMs, this.#bucket, 'spent')
     expect(atMost + amount, 'refused for what counts in a span longer by a bucket').toBeGreaterThan(this.#limit)
+    const [misfit] = outcome.kind === 'refused' ? outcome.lines : []
+    expect(misfit?.fitsMs, 'when it will fit').toBe(this.#fitsMs(nowMs, amount))
+    if (misfit?.fitsMs != null) this.#played.told += 1
   }
 
   async #settle({ which, percent, proven }: Extract<Act, { kind: 'settle' }>): Promise<void> {

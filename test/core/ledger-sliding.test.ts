@@ -26,7 +26,7 @@ const makeWatched =
   }
 
 it('any length from a second to 400 days, settled late, over and under, expired, the limit moved, with long silences', async () => {
-  const played: Played = { admitted: 0, refused: 0, late: 0 }
+  const played: Played = { admitted: 0, refused: 0, late: 0, told: 0 }
   let most = 0
   const make = makeWatched(({ buckets, reserved, spent, suspense }) => {
     most = Math.max(most, buckets.length)
@@ -45,6 +45,7 @@ it('any length from a second to 400 days, settled late, over and under, expired,
   expect(played.admitted).toBeGreaterThan(1_000)
   expect(played.refused).toBeGreaterThan(1_000)
   expect(played.late).toBeGreaterThan(100)
+  expect(played.told).toBeGreaterThan(1_000)
   expect(most).toBeGreaterThan(8)
 })
 

@@ -7,6 +7,7 @@ import { PartitionRegistry } from '../../src/core/partition.ts'
 import type { AccessKey, LabelSelector, Limit, Policy, PolicySet } from '../../src/core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../../src/core/policy-set.ts'
 import type { Subject } from '../../src/core/subject.ts'
+import { NO_WASTE_RULES } from '../../src/core/waste.ts'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -32,6 +33,7 @@ export function policy(over: Partial<Policy> = {}): Policy {
     permissions: permissions({}),
     reservation: reservation({}),
     concessions: NOTHING_SAID,
+    waste: NO_WASTE_RULES,
     audit: false,
     onLedgerUnavailable: 'Deny',
     response: { statusCode: null, message: null, exposeAmounts: false, exposeBalance: false },

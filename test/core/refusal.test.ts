@@ -16,6 +16,7 @@ interface Case {
   readonly reserved?: bigint
   readonly name?: string
   readonly expose?: boolean
+  readonly fitsMs?: number | null
 }
 
 const DAY: Window = { kind: 'calendar', startMs: NOW - 3_600_000, endMs: NOW + 7_200_000 }
@@ -29,6 +30,7 @@ function shortfall({
   reserved = 0n,
   name = 'daily',
   expose = false,
+  fitsMs = null,
 }: Case): Shortfall {
   const spec: WindowSpec = { kind: 'lifetime' }
   const policy = { scope: 'BudgetPolicy', namespace: 'default', name: 'team' } as const
@@ -48,6 +50,7 @@ function shortfall({
     bound,
     line: { key, unit, window, amount: need, limit, version, hard: true, floor: need },
     balance: { limit, available: limit - spent - reserved, reserved, spent, suspense: 0n, overrun: 0n },
+    fitsMs,
   }
 }
 
@@ -113,6 +116,36 @@ describe('a refusal by the ledger', () => {
     const window: Window = { kind: 'calendar', startMs: 0, endMs: NOW + 30_000 }
     const given = [shortfall({ need: 5n, limit: 10n, spent: 6n, window })]
     for (const random of [0, 0.5, 0.99]) expect(verdictOnShortfall(given, NOW, random).retryAfter).toBeGreaterThanOrEqual(30)
+  })
+
+  it('asks to come back when enough of a sliding window has slid out, not before and not a whole window later', () => {
+    const window: Window = { kind: 'sliding', lengthMs: 3_600_000 }
+    for (const given of [
+      { unit: 'Requests', need: 1n, limit: 60n, reserved: 60n, window, fitsMs: NOW + 12_000 },
+      { unit: 'Tokens', need: 6n, limit: 60n, spent: 55n, window, fitsMs: NOW + 12_000 },
+    ] as const) {
+      const waits = [0, 0.5, 0.99].map(random => verdictOnShortfall([shortfall(given)], NOW, random))
+      expect(waits.map(({ reason, retryAfter }) => [reason, retryAfter])).toEqual([
+        ['rate', 12],
+        ['rate', 15],
+        ['rate', 18],
+      ])
+      const late = verdictOnShortfall([shortfall({ ...given, fitsMs: NOW + 60_001 })], NOW, 0)
+      expect([late.reason, late.retryAfter, late.dontRetry]).toEqual(['rate', null, true])
+      const past = verdictOnShortfall([shortfall({ ...given, fitsMs: NOW - 5 })], NOW, 0)
+      expect([past.reason, past.retryAfter]).toEqual(['rate', 1])
+    }
+  })
+
+  it('weighs waits, not their kinds: a window that ends later than a rate frees is named', () => {
+    const ending: Window = { kind: 'calendar', startMs: 0, endMs: NOW + 30_000 }
+    const rate = { unit: 'Requests', need: 1n, limit: 1n, spent: 1n, window: { kind: 'sliding', lengthMs: 60_000 }, name: 'rate' } as const
+    const lines = (fitsMs: number) => [
+      shortfall({ ...rate, fitsMs }),
+      shortfall({ need: 5n, limit: 10n, spent: 6n, window: ending, name: 'ending' }),
+    ]
+    expect(verdictOnShortfall(lines(NOW + 3_000), NOW, 0).budget?.limit).toBe('ending')
+    expect(verdictOnShortfall(lines(NOW + 40_000), NOW, 0).budget?.limit).toBe('rate')
   })
 
   it('asks for a wait of 1 to 60 whole seconds or for none', () => {

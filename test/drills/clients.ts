@@ -3,10 +3,11 @@ import { Agent } from 'node:http'
 import type { ClientHttp2Stream } from 'node:http2'
 import { expect } from 'vitest'
 import type { Answer } from '../e2e/call.ts'
-import { CHAT_PATH, chatBody } from '../e2e/provider.ts'
+import { chatBody } from '../e2e/provider.ts'
 import { until } from '../e2e/until.ts'
 import { AT_ONCE, type Chapter, type Drill } from './drill.ts'
-import { HANGS_MS, headersOf, type Stage } from './stage.ts'
+import { overHttp2 } from './over-http2.ts'
+import type { Stage } from './stage.ts'
 
 const whole = { status: 200, end: 'whole', by: 'provider' } as const
 const left = (status: number) => ({ status, end: 'left', by: 'client' }) as const
@@ -100,38 +101,6 @@ const leavers: readonly Drill[] = [
     run: async stage => await stage.stream('leaves-mid-stream', 10, { abortWhen: body => body.length > 3_000 }).answer,
   },
 ]
-
-/** One call over HTTP/2; `send` sends the body, and after it trailers where `waitForTrailers`. */
-async function overHttp2(stage: Stage, drill: string, send: (stream: ClientHttp2Stream) => void, waitForTrailers = false): Promise<Answer> {
-  const session = await stage.http2()
-  const started = performance.now()
-  try {
-    return await new Promise(resolve => {
-      const stream = session.request({ ':method': 'POST', ':path': CHAT_PATH, ...headersOf(drill) }, { waitForTrailers, endStream: false })
-      let [status, body] = [0, '']
-      let headers: Record<string, string> = {}
-      const over = (end: Answer['end']): void => {
-        const totalMs = performance.now() - started
-        resolve({ status, headers, body, end, totalMs, headMs: totalMs, firstByteMs: totalMs, pieceMs: [] })
-      }
-      stream.setTimeout(HANGS_MS, () => stream.close())
-      stream.on('response', head => {
-        status = Number(head[':status'])
-        headers = Object.fromEntries(Object.entries(head).map(([name, value]) => [name, String(value)]))
-      })
-      stream.setEncoding('utf8')
-      stream.on('data', piece => {
-        body += piece
-      })
-      stream.on('end', () => over('whole'))
-      stream.on('error', () => over('cut'))
-      stream.on('close', () => over('cut'))
-      send(stream)
-    })
-  } finally {
-    session.destroy()
-  }
-}
 
 const ways: readonly Drill[] = [
   {

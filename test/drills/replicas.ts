@@ -5,7 +5,7 @@ import { connectionManager, type Envoy, type EnvoyConfig } from '../e2e/envoy.ts
 import { CHAT_PATH, chatBody } from '../e2e/provider.ts'
 import { until } from '../e2e/until.ts'
 import { AT_ONCE, type Chapter, type Drill, seenBy } from './drill.ts'
-import { headersOf, type Stage } from './stage.ts'
+import type { Stage } from './stage.ts'
 
 const whole = { status: 200, end: 'whole', by: 'provider' } as const
 const STREAMS = 20
@@ -178,7 +178,7 @@ async function reset(stage: Stage, count: number): Promise<void> {
   for (let sent = 0; sent < count; sent += BATCH) {
     const session = await stage.http2()
     for (let n = 0; n < BATCH; n++) {
-      const head = { ':method': 'POST', ':path': CHAT_PATH, ...headersOf('resets'), 'x-fake-delay-ms': '300' }
+      const head = { ':method': 'POST', ':path': CHAT_PATH, ...stage.headersOf('resets'), 'x-fake-delay-ms': '300' }
       session
         .request(head)
         .on('error', () => {})

@@ -1,7 +1,7 @@
 // Where drills run: one replica on a Redis behind a relay, a provider and an odd one, and an Envoy before them; each drill leaves it whole.
 import { type ClientHttp2Session, connect } from 'node:http2'
 import { type Answer, type CallSetting, call } from '../e2e/call.ts'
-import { connectionManager, type Envoy, type EnvoyConfig, type EnvoySetting, startEnvoy } from '../e2e/envoy.ts'
+import { type Envoy, type EnvoySetting, startEnvoy } from '../e2e/envoy.ts'
 import { accessKey, budgetPolicy, KEY } from '../e2e/policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from '../e2e/provider.ts'
 import { type Purser, type PurserSetting, startPurser } from '../e2e/purser.ts'
@@ -9,6 +9,7 @@ import { until } from '../e2e/until.ts'
 import { startWorld, type World } from '../e2e/world.ts'
 import { Relay } from '../redis/relay.ts'
 import type { RedisServer } from '../redis/server.ts'
+import { forDrills, type Upstreams } from './routes.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 
 /** Far beyond every timeout that is configured: whoever waits for so long hangs. */
@@ -20,12 +21,6 @@ export interface Ask extends Partial<CallSetting> {
   readonly port?: number
 }
 
-/** Ports of the upstreams that the added routes lead to. */
-interface Upstreams {
-  readonly odd: number
-  readonly nobody: number
-}
-
 export class Stage {
   readonly world: World
   readonly provider: TestProvider
@@ -34,6 +29,7 @@ export class Stage {
   readonly redis: RedisServer
   readonly #upstreams: Upstreams
   #purser: Purser
+  readonly #attempts = new Map<string, number>()
   /** When it last went wrong, or a call began; and when one ended. */
   #since = 0
   #until = 0
@@ -86,6 +82,21 @@ export class Stage {
     return this.#purser
   }
 
+  /** Begins a drill, perhaps again: each attempt has a budget and a bill of its own. */
+  begin(drill: string): void {
+    this.#attempts.set(drill, (this.#attempts.get(drill) ?? 0) + 1)
+  }
+
+  /** The name of its last attempt in the ledger and on the bill. */
+  tagOf(drill: string): string {
+    return `${drill}.${this.#attempts.get(drill) ?? 0}`
+  }
+
+  headersOf(drill: string): Record<string, string> {
+    const tag = this.tagOf(drill)
+    return { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, 'x-drill': tag, 'x-fake-tag': tag }
+  }
+
   /** A chat call in the name of a drill. */
   async ask(drill: string, { stream = false, headers = {}, ...setting }: Ask = {}): Promise<Answer> {
     this.#since = performance.now()
@@ -95,7 +106,7 @@ export class Stage {
       ...(setting.send === undefined ? { body: chatBody(1_000, stream) } : {}),
       timeoutMs: HANGS_MS,
       ...setting,
-      headers: { ...headersOf(drill), ...headers },
+      headers: { ...this.headersOf(drill), ...headers },
     })
     this.#until = performance.now()
     return answer
@@ -195,57 +206,6 @@ export class Stage {
   }
 }
 
-export const headersOf = (drill: string): Record<string, string> => ({
-  'content-type': 'application/json',
-  authorization: `Bearer ${KEY}`,
-  'x-drill': drill,
-  'x-fake-tag': drill,
-})
-
 async function isRunning({ child }: Purser): Promise<boolean> {
   return await Promise.race([child.exited.then(() => false), new Promise<boolean>(resolve => setImmediate(() => resolve(true)))])
-}
-
-/**
- * The shipped configuration, and routes that a drill chooses by `x-route`. A replica that was put out for a failure comes back at once:
- * in the shipped one it takes five seconds and more with each time, and drills would wait for it.
- */
-function forDrills(config: EnvoyConfig, { odd, nobody }: Upstreams): void {
-  const clusters = config.static_resources.clusters as unknown as Record<string, unknown>[]
-  const purser = clusters.find(cluster => cluster['name'] === 'purser')
-  Object.assign((purser?.['outlier_detection'] as object | undefined) ?? {}, { base_ejection_time: '0.1s', interval: '0.1s' })
-  const like = clusters.find(cluster => cluster['name'] === 'openai')
-  const cluster = (name: string, ports: readonly number[]): unknown => ({
-    ...like,
-    name,
-    type: 'STATIC',
-    dns_lookup_family: undefined,
-    lb_policy: 'ROUND_ROBIN',
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [
-        {
-          lb_endpoints: ports.map(port => ({ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } })),
-        },
-      ],
-    },
-  })
-  clusters.push(...([cluster('odd', [odd]), cluster('nobody', [nobody])] as Record<string, unknown>[]))
-  const [host] = connectionManager(config).route_config.virtual_hosts
-  const open = host?.routes.find(route => route.name === 'openai') as Record<string, unknown> | undefined
-  const action = open?.['route'] as object | undefined
-  const route = (name: string, more: object): unknown => ({
-    ...open,
-    name: `drill-${name}`,
-    match: { prefix: '/', headers: [{ name: 'x-route', string_match: { exact: name } }] },
-    route: { ...action, ...more },
-  })
-  host?.routes.unshift(
-    ...([
-      route('odd', { cluster: 'odd' }),
-      route('nobody', { cluster: 'nobody' }),
-      route('timeout', { timeout: '1s' }),
-      route('retries', { cluster: 'odd', retry_policy: { retry_on: '5xx', num_retries: 2 } }),
-    ] as (typeof host.routes)[number][]),
-  )
 }

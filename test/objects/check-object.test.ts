@@ -225,7 +225,7 @@ describe('objects', () => {
     [cluster({}, { namespace: 'x' }), 'metadata.namespace: a ClusterBudgetPolicy is in no namespace; leave it out'],
     [
       budgetPolicy('{namespaceSelector: {}}'),
-      'spec.namespaceSelector: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs',
+      'spec.namespaceSelector: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs, waste',
     ],
     [budgetPolicy('{response: {statusCode: 500}}'), 'spec.response.statusCode: 500 is not allowed; allowed: 402, 403, 429'],
     [
@@ -242,7 +242,7 @@ describe('objects', () => {
     ],
     [
       budgetPolicy('{__proto__: {a: 1}}'),
-      'spec.__proto__: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs',
+      'spec.__proto__: is not a field here; allowed: enforcement, limits, match, permissions, reservation, response, steering, targetRefs, waste',
     ],
     [
       cluster({ namespaceSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } }),
@@ -339,11 +339,12 @@ describe('the schemas of record', () => {
     const PERMISSIONS = 'permissions{models{allow deny} providers{allow deny} endpoints{allow deny} onForbiddenModel substitutes}'
     const RESERVATION =
       'reservation{inputEstimate defaultMaxOutputTokens requireOutputBound clampToHeadroom minOutputTokens onShortfall queueFor maxPerRequest onUnknownModel onOpaqueInput onServerTools onUnknownEndpoint onUnreadable onExpiry}'
-    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} steering{value provider route{namespace name} models{name as}} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
+    const WASTE = 'waste{retryStorm{afterRefusals} repeatedRequest{max within}}'
+    const POLICY = `targetRefs{group kind name sectionName} match{subjects{${SELECTOR} values} accessKeySelector{matchLabels} models providers} ${LIMITS} ${PERMISSIONS} ${RESERVATION} steering{value provider route{namespace name} models{name as}} ${WASTE} enforcement{mode onLedgerUnavailable} response{statusCode message exposeAmounts exposeBalance}`
     const RATES =
       'perMillionTokens{input cachedInput cacheWrite cacheWrite1h inputAudio inputImage output reasoning outputAudio outputImage}'
     expect(Object.fromEntries([...objectKinds()].map(([kind, { schema }]) => [kind, shape(schema.properties?.['spec'])]))).toEqual({
-      AccessKey: `{keyHashes subject{user team attributes} disabled expiresAt ${PERMISSIONS} ${RESERVATION} ${LIMITS}}`,
+      AccessKey: `{keyHashes subject{user team attributes} disabled expiresAt ${PERMISSIONS} ${RESERVATION} ${WASTE} ${LIMITS}}`,
       BudgetGrant: '{policyRef{kind name limit partition} amount startsAt expiresAt reason}',
       BudgetPolicy: `{${POLICY}}`,
       ClusterBudgetPolicy: `{namespaceSelector{matchLabels matchExpressions{key operator values}} ${POLICY}}`,

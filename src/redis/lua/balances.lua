@@ -53,6 +53,27 @@ local function slide(balance)
   end
 end
 
+-- The first store time at which buckets that held `missing` together count no more; '' where no time will do.
+local function freedAt(balance, missing)
+  if balance.kind ~= 'sliding' or not balance.exists or balance.lo == nil then
+    return ''
+  end
+  local names = {}
+  for bucket = balance.lo, balance.hi do
+    names[#names + 1] = 'r:' .. int(bucket)
+    names[#names + 1] = 's:' .. int(bucket)
+  end
+  local values = call('HMGET', balance.key, unpack(names))
+  for bucket = balance.lo, balance.hi do
+    local at = 2 * (bucket - balance.lo) + 1
+    missing = sum(missing, 1, values[at] or '0', -1, values[at + 1] or '0', -1)
+    if missing == '0' or string.sub(missing, 1, 1) == '-' then
+      return int((bucket + 1) * balance.width + balance.length)
+    end
+  end
+  return ''
+end
+
 -- When the sweep may collect it if nothing touches it until then; nil: not by time alone.
 local function dueOf(balance)
   if balance.kind == 'sliding' then

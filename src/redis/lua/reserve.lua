@@ -4,8 +4,8 @@
 -- ARGV from 4: the number of requests; for each: id, holder, deadline, not-after, price book, number of alternatives; for each of
 -- these: its lines as a record keeps them, their number, and of each line: which of the balances (from 0), amount, limit, version,
 -- '1' where hard.
--- Answers one row a request: 'reserved' alternative now, then the entry's text of each line | 'refused' now, then index and six figures a
--- misfit of the first alternative | 'exists' alternative open now | 'exists-different' | 'tombstoned' | 'window-stale' | 'too-late'
+-- Answers one row a request: 'reserved' alternative now, then the entry's text of each line | 'refused' now, then index, six figures and
+-- when it fits ('' where time does not bring that about) a misfit of the first alternative | 'exists' alternative open now | 'exists-different' | 'tombstoned' | 'window-stale' | 'too-late'
 -- | 'clock-skew' | 'recovering' | 'out-of-bounds', with now; then the tip.
 local count = tonumber(ARGV[4])
 local firstBalance = FIRST_OWN_KEY + count
@@ -82,9 +82,18 @@ local function weigh(alternative)
       for f = 1, 7 do
         row[#row + 1] = figures[f]
       end
+      row[#row + 1] = ''
     end
   end
   return seen, row, isBounded
+end
+
+-- When each misfit of a refusal will fit, if nothing but time passes: once buckets that hold what is missing have slid out.
+local function tellWhen(row, lines)
+  for at = 3, #row, 8 do
+    local line = lines[tonumber(row[at]) + 1]
+    row[at + 7] = freedAt(balanceOf(line.key), sum(line.amount, 1, row[at + 2], -1))
+  end
 end
 
 local beating = {}
@@ -155,6 +164,7 @@ local function reserve(request)
     end
     refusal = refusal or row
   end
+  tellWhen(refusal, request.alternatives[1].lines)
   noteLimits(request)
   return refusal
 end

@@ -23,7 +23,7 @@ export function reserveRow(move: ReserveMove, outcome: ReserveOutcome): Row {
       return [
         outcome.kind,
         `${outcome.storeMs}`,
-        ...outcome.lines.flatMap(({ index, balance }) => [`${index}`, ...figuresText(balance).split(' ')]),
+        ...outcome.lines.flatMap(({ index, balance, fitsMs }) => [`${index}`, ...figuresText(balance).split(' '), `${fitsMs ?? ''}`]),
       ]
     case 'exists':
       return [outcome.kind, `${outcome.alternative}`, outcome.open ? '1' : '0', `${outcome.storeMs}`]
