@@ -11,6 +11,7 @@ import { cpuMs, histogramQuantile, type Purser, startPurser } from '../test/e2e/
 import { RedisServer } from '../test/redis/server.ts'
 
 const RATE = 50 // calls a second and column, open loop
+const WIRINGS_RATE = 10 // four Envoys at once, and their latency is not to be that of a full machine
 const ROUNDS = 3
 const ROUND_SECONDS = 8
 const STREAMS = 8
@@ -20,13 +21,13 @@ const STORM_CLIENTS = 500
 const STORM_CALLS = 8
 
 /** `node bench/gateway.ts [PART…]`; all of them without a word. */
-const PARTS = ['latency', 'streams', 'throughput', 'storms'] as const
+const PARTS = ['latency', 'streams', 'throughput', 'storms', 'wirings'] as const
 const chosen = process.argv.slice(2)
 const unknown = chosen.find(word => !PARTS.some(part => part === word))
 if (unknown !== undefined) throw new Error(`there is no part ${unknown}; allowed: ${PARTS.join(', ')}`)
 
 interface Column {
-  readonly name: 'Envoy alone' | 'bare echo' | 'Purser'
+  readonly name: 'Envoy alone' | 'bare echo' | 'Purser' | 'Purser, split' | 'Purser, ext_authz'
   readonly port: number
   /** The process behind Envoy whose CPU counts; null for Envoy alone. */
   readonly pid: number | null
@@ -57,6 +58,42 @@ async function main(): Promise<void> {
   if (wanted('streams')) await streams(columns, roundTrip)
   if (wanted('throughput')) await throughput(columns)
   if (wanted('storms')) await storms(redis.url, provider.port)
+  if (wanted('wirings')) await wirings(purser, provider.port, [columns[0], columns[2]])
+}
+
+/** The three wirings of `deploy/envoy` beside Envoy alone: what each adds to a call, and to every chunk of a stream. */
+async function wirings(purser: Purser, providerPort: number, known: readonly (Column | undefined)[]): Promise<void> {
+  const over = async (file: string): Promise<number> => (await gateway([purser.grpcPort], providerPort, undefined, file)).port
+  const columns: readonly Column[] = [
+    ...known.filter(column => column !== undefined),
+    { name: 'Purser, split', port: await over('split.yaml'), pid: purser.child.pid },
+    { name: 'Purser, ext_authz', port: await over('authorization.yaml'), pid: purser.child.pid },
+  ]
+  await each(columns, column => many(8, 50, () => json(column.port)))
+  const rounds: PerColumn<readonly number[]>[] = []
+  for (let round = 0; round < ROUNDS; round++) rounds.push(await openLoop(columns, WIRINGS_RATE))
+  const { gaps } = await streamed(columns)
+  const p = (name: Column['name'], share: number): number =>
+    quantile(
+      rounds.map(round => quantile(round[name], share)),
+      0.5,
+    )
+  // Against what the gap should be, as the pace of the provider sets it.
+  const late = (name: Column['name'], share: number): number => quantile(gaps[name], share) - quantile(gaps['Envoy alone'], share)
+  say(`\nThe wirings, JSON, ${WIRINGS_RATE} calls/s each, and streams, a token each 25 ms, ${STREAMS} at once in each column`)
+  table([
+    ['', 'p50', 'p99', 'added p50', 'added p99', 'added to a gap p50', 'p90'],
+    ...columns.map(({ name }) => [
+      name,
+      ms(p(name, 0.5)),
+      ms(p(name, 0.99)),
+      ms(p(name, 0.5) - p('Envoy alone', 0.5)),
+      ms(p(name, 0.99) - p('Envoy alone', 0.99)),
+      ms(late(name, 0.5)),
+      ms(late(name, 0.9)),
+    ]),
+  ])
+  bound('a gap of the split wiring, p50', Math.abs(late('Purser, split', 0.5)), 0.25, 'as good as nothing')
 }
 
 /** A fixed open-loop rate, the columns interleaved call by call. Answers the Redis round trip at p50 in ms, taken meanwhile. */
@@ -89,13 +126,13 @@ async function added(columns: readonly Column[], redisPort: number): Promise<num
   return roundTrip
 }
 
-async function openLoop(columns: readonly Column[]): Promise<PerColumn<readonly number[]>> {
+async function openLoop(columns: readonly Column[], rate = RATE): Promise<PerColumn<readonly number[]>> {
   const took = perColumn(columns, (): number[] => [])
   const pending: Promise<void>[] = []
   const started = performance.now()
-  const total = RATE * ROUND_SECONDS * columns.length
+  const total = rate * ROUND_SECONDS * columns.length
   for (let sent = 0; sent < total; sent++) {
-    const due = started + (sent * 1_000) / (RATE * columns.length)
+    const due = started + (sent * 1_000) / (rate * columns.length)
     while (performance.now() < due) await new Promise(resolve => setTimeout(resolve, Math.max(0, due - performance.now())))
     const column = columns[sent % columns.length]
     if (column !== undefined) pending.push(json(column.port).then(answer => void took[column.name].push(answer.totalMs)))
@@ -104,7 +141,9 @@ async function openLoop(columns: readonly Column[]): Promise<PerColumn<readonly 
   return took
 }
 
-async function streams(columns: readonly Column[], roundTrip: number): Promise<void> {
+async function streamed(
+  columns: readonly Column[],
+): Promise<{ readonly first: PerColumn<readonly number[]>; readonly gaps: PerColumn<readonly number[]> }> {
   const first = perColumn(columns, (): number[] => [])
   const gaps = perColumn(columns, (): number[] => [])
   for (let round = 0; round < ROUNDS * 2; round++) {
@@ -119,6 +158,11 @@ async function streams(columns: readonly Column[], roundTrip: number): Promise<v
       ),
     )
   }
+  return { first, gaps }
+}
+
+async function streams(columns: readonly Column[], roundTrip: number): Promise<void> {
+  const { first, gaps } = await streamed(columns)
   const [firstOf, gapOf] = [(name: Column['name']) => quantile(first[name], 0.5), (name: Column['name']) => quantile(gaps[name], 0.5)]
   say(`\nStreams, a token each 25 ms, ${STREAMS} at once in each column`)
   table([
@@ -237,8 +281,13 @@ async function each<T>(list: readonly T[], work: (item: T) => Promise<unknown>):
 const perColumn = <T>(columns: readonly Column[], make: () => T): PerColumn<T> =>
   Object.fromEntries(columns.map(({ name }) => [name, make()])) as PerColumn<T>
 
-async function gateway(purserPorts: readonly number[], providerPort: number, edit?: (config: EnvoyConfig) => void): Promise<Envoy> {
-  const envoy = await startEnvoy({ purserPorts, providerPort, ...(edit === undefined ? {} : { edit }) })
+async function gateway(
+  purserPorts: readonly number[],
+  providerPort: number,
+  edit?: (config: EnvoyConfig) => void,
+  file = 'default.yaml',
+): Promise<Envoy> {
+  const envoy = await startEnvoy({ purserPorts, providerPort, file, ...(edit === undefined ? {} : { edit }) })
   endings.push(() => envoy.stop())
   return envoy
 }

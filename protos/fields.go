@@ -6,9 +6,14 @@ import (
 	"sort"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	log "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
+	ai "github.com/envoyproxy/go-control-plane/envoy/data/ai/v3"
 	mode "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	als "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
+	auth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	proc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	kind "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -51,7 +56,14 @@ func main() {
 	for _, file := range []protoreflect.FileDescriptor{
 		proc.File_envoy_service_ext_proc_v3_external_processor_proto,
 		mode.File_envoy_extensions_filters_http_ext_proc_v3_processing_mode_proto,
+		core.File_envoy_config_core_v3_address_proto,
 		core.File_envoy_config_core_v3_base_proto,
+		auth.File_envoy_service_auth_v3_attribute_context_proto,
+		auth.File_envoy_service_auth_v3_external_auth_proto,
+		als.File_envoy_service_accesslog_v3_als_proto,
+		log.File_envoy_data_accesslog_v3_accesslog_proto,
+		ai.File_envoy_data_ai_v3_token_usage_proto,
+		status.File_google_rpc_status_proto,
 		kind.File_envoy_type_v3_http_status_proto,
 	} {
 		messages(file.Messages())

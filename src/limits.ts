@@ -99,6 +99,17 @@ export const GRPC_KEEPALIVE_TIMEOUT_MS = 10_000
 export const CERTIFICATE_LOOK_MS = 1_000 // between two looks at the door's PEM files: a few KB
 export const WARN_EVERY_MS = 10_000 // the same complaint about the wiring is logged once in this time
 
+export const DUPLEX_PIECE_BYTES_MAX = 62_000 // Envoy takes 64 KB with the message around it
+
+/** Reservations that others settle, and the access log. */
+export const HANDOVER_CHARS_MAX = 2_048 // a usual one has 300; a longer one goes without its prices, and settles at the estimate
+export const HANDED_OVER_HELD_MS = 60_000 // what a store that comes back may lack is seconds old: after that another process has it in hand
+export const HANDED_OVER_HELD_MAX = 50_000 // about 50 MB
+export const UNKNOWN_KEEP_MS = 30_000 // a reservation that the ledger does not know may still be told to it again, by whoever held it
+export const LOG_PATIENCE_MS = 10_000 // before the log alone closes what is open: twice as long as Envoy keeps a settling stream after an abort
+export const LOG_WAITING_MAX = 20_000 // about 20 MB; beyond it nothing waits
+export const RETRIES_CHARGED_MAX = 16 // attempts of one call; routes make a few
+
 /** Fair shares. */
 export const SHARE_LOOK_MS = 1_000 // how late a replica may learn that a partition of another one became active
 

@@ -49,6 +49,8 @@ export interface Ledger {
   reservations(query: { readonly open: boolean; readonly cursor: string; readonly count: number }): Promise<ReadOutcome<ReservationPage>>
   /** The stream's entries after `seq`, at most `count`, oldest first. */
   entries(query: { readonly afterSeq: number; readonly count: number }): Promise<ReadOutcome<readonly LedgerEntry[]>>
+  /** One reservation as its record stands, whoever holds it; null where none is kept. */
+  find(id: ReservationId): Promise<ReadOutcome<ReservationRecord | null>>
   /** The reservation that was settled under a response's hash. */
   findByResponse(response: string): Promise<ReadOutcome<FoundReservation | null>>
   /**

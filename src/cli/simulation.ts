@@ -103,7 +103,7 @@ export function createSimulation(
 
   const decide = async (asked: Asked, bound: SubjectBinding, read: ReadCall, ending: Ending) => {
     const powersAt = (provider: string | null): Powers => powersOf(read, provider, provider !== null)
-    const found = waysOf({ ...asked, bound, headroom, powersAt, ...powersAt(asked.provider) })
+    const found = waysOf({ ...asked, bound, headroom, powersAt, maySteer: true, ...powersAt(asked.provider) })
     const unmetered = { outcome: 'unmetered', reason: 'unmetered', estimate: null, chargedUsd: '0' } as const
     const refused = (reason: Reason, estimate: Estimate | null) => ({ outcome: 'refused', reason, estimate, chargedUsd: '0' }) as const
     if (found.kind === 'refused') return refused(found.verdict.reason, null)

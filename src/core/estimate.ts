@@ -113,7 +113,7 @@ export interface DeliveredInput {
   readonly call: Call
   /** Prices of all models that may have answered, as at the reserve. */
   readonly prices: readonly Price[]
-  readonly estimate: Estimate
+  readonly estimate: Pick<Estimate, 'inputTokens' | 'outputTokens' | 'cost'>
   readonly delivered: Delivered
   /** The last cumulative report, null where none came. */
   readonly usageSoFar: Usage | null

@@ -9,7 +9,12 @@ import type { Price } from './price.ts'
  * `Estimate`: all of the estimate. `Observed`: what the input alone costs, for the provider has read it; where tools run at the
  * provider, or nothing is generated, that is no bound, and the whole estimate stands.
  */
-export function expiryFloor(onExpiry: 'Estimate' | 'Observed', call: Call, prices: readonly Price[], estimate: Estimate): Amounts {
+export function expiryFloor(
+  onExpiry: 'Estimate' | 'Observed',
+  call: Call,
+  prices: readonly Price[],
+  estimate: Pick<Estimate, 'inputTokens' | 'outputTokens' | 'cost'>,
+): Amounts {
   const whole = { ...estimate, requests: 1n }
   if (onExpiry === 'Estimate' || call.serverTools.length > 0 || !call.generates || call.background) return whole
   const { inputTokens } = estimate

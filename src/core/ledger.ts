@@ -53,6 +53,7 @@ export interface ModelLedger {
     storeClockMs: number,
   ): Read<ListedReservations>
   entries(query: { readonly afterSeq: number; readonly count: number }, storeClockMs: number): Read<readonly Entry[]>
+  find(id: ReservationId, storeClockMs: number): Read<KnownReservation | null>
   findByResponse(response: string, storeClockMs: number): Read<FoundReservation | null>
   acknowledge(seq: number, time: MoveTime): AcknowledgeOutcome
   /** How often the same version of a limit came with another amount. */
@@ -79,14 +80,16 @@ export interface ListedBalances {
   readonly next: string | null
 }
 
+export interface KnownReservation {
+  readonly id: ReservationId
+  readonly holder: Holder
+  readonly state: ReservationState
+  readonly deadlineMs: number
+  readonly lines: readonly Line[]
+}
+
 export interface ListedReservations {
-  readonly reservations: readonly {
-    readonly id: ReservationId
-    readonly holder: Holder
-    readonly state: ReservationState
-    readonly deadlineMs: number
-    readonly lines: readonly Line[]
-  }[]
+  readonly reservations: readonly KnownReservation[]
   readonly next: string | null
 }
 
@@ -123,11 +126,14 @@ export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
     },
     reservations: ({ open, cursor, count }, storeClockMs) => {
       const { page, next } = paged(shelf.records(open, cursor, pageSize(count) + 1), pageSize(count), record => record.id)
-      const reservations = page.map(({ id, holder, state, deadlineMs, lines }) => ({ id, holder, state, deadlineMs, lines }))
-      return answer({ reservations, next }, storeTime(shelf, storeClockMs))
+      return answer({ reservations: page.map(shown), next }, storeTime(shelf, storeClockMs))
     },
     entries: ({ afterSeq, count }, storeClockMs) =>
       answer(shelf.entries(Math.max(0, Math.floor(afterSeq)), pageSize(count)), storeTime(shelf, storeClockMs)),
+    find: (id, storeClockMs) => {
+      const record = shelf.record(id)
+      return answer(record === null ? null : shown(record), storeTime(shelf, storeClockMs))
+    },
     findByResponse: (response, storeClockMs) => {
       const found = shelf.recordByResponse(response)
       return answer(
@@ -139,6 +145,8 @@ export function ledgerOver(shelf: Shelf, rules: LedgerRules): ModelLedger {
     contested: () => shelf.meta().contested,
   }
 }
+
+const shown = ({ id, holder, state, deadlineMs, lines }: KnownReservation): KnownReservation => ({ id, holder, state, deadlineMs, lines })
 
 /** Registers the exporter, or moves on what it has; never back, and never beyond the last entry. */
 function acknowledge(shelf: Shelf, rules: LedgerRules, seq: number, time: MoveTime): AcknowledgeOutcome {

@@ -54,6 +54,8 @@ export interface ReserveMove {
   readonly notAfterMs: number
   /** The hash of the price book it was estimated with. */
   readonly priceBook: string
+  /** Another process may close it: what this one remembers of it soon says nothing. */
+  readonly handsOver?: boolean
 }
 
 /** Every line's balance after the move, in the order of the lines. */

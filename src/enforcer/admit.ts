@@ -29,8 +29,15 @@ const STALE_TIME_RETRIES = 2
 
 type Admitter = Pick<Enforcer, 'ledger' | 'time' | 'holder' | 'mintId' | 'random' | 'headroom'>
 
-/** `plans`: in order of preference. A refusal speaks of the first of them: it is what the caller asked for. */
-export async function admit({ ledger, time, holder, mintId, random, headroom }: Admitter, plans: readonly Plan[]): Promise<Admission> {
+/**
+ * `plans`: in order of preference. A refusal speaks of the first of them: it is what the caller asked for. `handsOver`: another stream,
+ * perhaps of another process, is to close it.
+ */
+export async function admit(
+  { ledger, time, holder, mintId, random, headroom }: Admitter,
+  plans: readonly Plan[],
+  handsOver = false,
+): Promise<Admission> {
   const [asked] = plans
   assert(asked !== undefined, 'a call has a plan')
   if (asked.binding.limits.length > LINES_MAX) {
@@ -47,6 +54,7 @@ export async function admit({ ledger, time, holder, mintId, random, headroom }: 
       deadlineMs: nowMs + DEADLINE_MS,
       notAfterMs: nowMs + NOT_AFTER_MS,
       priceBook: asked.book.hash,
+      ...(handsOver ? { handsOver } : {}),
     })
     time.saw(outcome)
     if ((outcome.kind === 'window-stale' || outcome.kind === 'too-late') && attempt < STALE_TIME_RETRIES) continue

@@ -17,6 +17,7 @@ export type ReadCall = Extract<ReadResult, { kind: 'call' }>
 
 /** Signed bodies, compressed ones, and those of providers that are not known are left as they are. */
 export function mayAmend({ info }: Pick<MeteredRequest, 'info'>, provider: string | null): boolean {
+  if (info.bodyIsFixed === true) return false
   const signed = /^AWS4-/i.test(info.headers.get('authorization') ?? '')
   return !signed && isIdentity(info.headers.get('content-encoding')) && bodyMayBeAmended(provider)
 }
@@ -39,7 +40,9 @@ export function amendBody(
   if (!mayAmend(request, provider)) return { body: null, hideUsage: false }
   if (plan === undefined)
     return { body: spliced(body, read.amend({ outputBound: null, includeUsage: false, provider, model })), hideUsage: false }
-  const includeUsage = call.streaming && !call.usageAsked && knowsStreamOptions(request)
+  // Whoever only watches the answer cannot hide from the client what it did not ask for.
+  const hides = request.info.answersElsewhere !== true
+  const includeUsage = call.streaming && !call.usageAsked && hides && knowsStreamOptions(request)
   const asks = includeUsage && read.amend({ outputBound: null, includeUsage, provider }).length > 0
   const { injectOutputBound, clampToolUses } = plan.estimate
   const splices = read.amend({ outputBound: injectOutputBound, toolUses: clampToolUses, includeUsage: asks, provider, model })

@@ -1,5 +1,6 @@
 // What an exchange is charged, from how it ended and what is known of its usage. Pure; DESIGN's settlement rules in one place.
-import { type Amounts, amountOf, deliveredEstimate } from '../core/estimate.ts'
+import { boundCost } from '../core/cost-bound.ts'
+import { type Amounts, amountOf, deliveredEstimate, type Estimate } from '../core/estimate.ts'
 import { type NanoUsd, nanoUsd } from '../core/money.ts'
 import { costOf, type Price, pricesUsage } from '../core/price.ts'
 import { billsOnAfterAbort } from '../core/provider.ts'
@@ -13,16 +14,23 @@ export type Ending =
   | { readonly kind: 'answered'; readonly reading: UsageReading }
   /** A 2xx answer that could not be read (its encoding, say). */
   | { readonly kind: 'unread' }
+  /** A 2xx answer whose usage the proxy read, which tells less than the answer itself. */
+  | { readonly kind: 'reported'; readonly usage: Usage }
   /** A non-2xx answer of the provider. */
   | { readonly kind: 'error' }
   /** No answer was seen, and the provider may have been reached. */
   | { readonly kind: 'lost' }
 
+/** What of a plan a charge is made from. */
+export interface ChargedPlan extends Pick<Plan, 'call' | 'provider' | 'book' | 'prices'> {
+  readonly estimate: Pick<Estimate, 'inputTokens' | 'outputTokens' | 'cost'>
+  readonly binding: { readonly rules: Pick<Plan['binding']['rules'], 'onUnknownModel'> }
+}
 export const isExact = (ending: Ending): boolean => ending.kind === 'answered' && ending.reading.kind === 'exact'
 
 export interface Charge {
   /** The metric's label and the stream's word. */
-  readonly how: 'exact' | 'unpriced' | 'partial' | 'absent' | 'unread' | 'error' | 'lost' | 'contradiction'
+  readonly how: 'exact' | 'reported' | 'unpriced' | 'partial' | 'absent' | 'unread' | 'error' | 'lost' | 'contradiction'
   readonly proven: boolean
   readonly inputTokens: bigint
   readonly outputTokens: bigint
@@ -32,13 +40,13 @@ export interface Charge {
 }
 
 /** The charge of an ending; one beyond what a ledger counts contradicts itself, and is charged as estimated. */
-export function chargeOf(plan: Plan, ending: Ending, nowMs: number): Charge {
+export function chargeOf(plan: ChargedPlan, ending: Ending, nowMs: number): Charge {
   const charge = chargeFor(plan, ending, nowMs)
   const countable = charge.inputTokens + charge.outputTokens <= AMOUNT_MAX && (charge.cost ?? 0n) <= AMOUNT_MAX
   return countable ? charge : { how: 'contradiction', proven: false, ...plan.estimate, requests: 1n }
 }
 
-function chargeFor(plan: Plan, ending: Ending, nowMs: number): Charge {
+function chargeFor(plan: ChargedPlan, ending: Ending, nowMs: number): Charge {
   const { estimate } = plan
   const whole = { proven: false, inputTokens: estimate.inputTokens, outputTokens: estimate.outputTokens, requests: 1n, cost: estimate.cost }
   switch (ending.kind) {
@@ -48,6 +56,8 @@ function chargeFor(plan: Plan, ending: Ending, nowMs: number): Charge {
       return { ...whole, how: 'unread' }
     case 'lost':
       return { ...whole, how: 'lost' }
+    case 'reported':
+      return reportedCharge(plan, ending.usage, nowMs) ?? { ...whole, how: 'absent' }
     case 'answered':
       break
   }
@@ -61,10 +71,29 @@ function chargeFor(plan: Plan, ending: Ending, nowMs: number): Charge {
 export const amountsFor = (lines: readonly Line[], charge: Amounts): bigint[] =>
   lines.map(line => (line.window.kind === 'inFlight' ? 0n : amountOf(line.unit, charge)))
 
-function exactCharge(plan: Plan, usage: Usage, nowMs: number): Charge {
+function exactCharge(plan: ChargedPlan, usage: Usage, nowMs: number): Charge {
   const counts = { inputTokens: inputTotal(usage.tokens), outputTokens: outputTotal(usage.tokens), requests: 1n }
   const cost = costOfAnswer(plan, usage, nowMs)
   return cost === null ? unpricedCharge(plan, usage, counts, nowMs) : { how: 'exact', proven: true, ...counts, cost }
+}
+
+/**
+ * Sums of tokens do not tell sound and pictures from text, nor the service tier: it is exact where that makes no difference, else the most
+ * that such sums can cost. Null where they are not all that the call is charged by.
+ */
+function reportedCharge(plan: ChargedPlan, told: Usage, nowMs: number): Charge | null {
+  const { call } = plan
+  if (!call.generates || call.background || call.serverTools.length > 0 || call.charges !== undefined) return null
+  const { cacheWrite5m } = told.tokens
+  const usage = call.cacheWrite === '1h' ? { ...told, tokens: { ...told.tokens, cacheWrite5m: 0n, cacheWrite1h: cacheWrite5m } } : told
+  const charge = exactCharge(plan, usage, nowMs)
+  if (charge.cost === null || !charge.proven) return charge
+  const { tokens } = usage
+  const text = call.media.length === 0 && call.opaqueInputs.length === 0
+  const input = text ? ({ kind: 'reported', tokens } as const) : ({ kind: 'bound', tokens: charge.inputTokens } as const)
+  const bound = boundCost(call, priceOfAnswer(plan, usage.model, nowMs) ?? [], input, charge.outputTokens, 0n)
+  if (bound === null || bound <= charge.cost) return charge
+  return { ...charge, how: 'reported', proven: false, cost: bound }
 }
 
 /** What a plan's prices are found by. */
@@ -81,7 +110,7 @@ export function costOfAnswer(plan: Priced, usage: Usage, nowMs: number): NanoUsd
 
 /** The answering model has no price: never nothing, but the estimate, or its provider's dearest price where the policy allows that. */
 function unpricedCharge(
-  plan: Plan,
+  plan: ChargedPlan,
   usage: Usage,
   counts: Pick<Charge, 'inputTokens' | 'outputTokens' | 'requests'>,
   nowMs: number,
@@ -93,7 +122,7 @@ function unpricedCharge(
   return { how: 'unpriced', proven: false, ...counts, cost }
 }
 
-function deliveredCharge(plan: Plan, how: 'partial' | 'absent', soFar: Usage | null, delivered: Delivered): Charge {
+function deliveredCharge(plan: ChargedPlan, how: 'partial' | 'absent', soFar: Usage | null, delivered: Delivered): Charge {
   // Cut short, an answer that is not streamed is generated and billed to its end all the same.
   const billsOn = how === 'partial' && (billsOnAfterAbort(plan.provider) || !plan.call.streaming)
   const { inputTokens, outputTokens, cost } = deliveredEstimate({

@@ -1,13 +1,12 @@
 // How a reservation ends at this process: settled at what its ending says, or released. Told to the outbox; the client waits for none of it.
-import { expiryFloor } from '../core/floor.ts'
-import { nanoUsd } from '../core/money.ts'
 import type { Reservation } from './admit.ts'
 import type { Allowed } from './allowance.ts'
-import { amountsFor, type Charge, chargeOf, type Ending } from './charge.ts'
+import { amountsFor, type Charge, type ChargedPlan, chargeOf, type Ending } from './charge.ts'
 import type { Enforcer } from './enforcer.ts'
 import type { AnswerMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { answerHash } from './prove.ts'
+import { earlierAttemptMoves } from './retries.ts'
 
 /** What is open while a call is on its way. */
 export interface Held {
@@ -38,7 +37,7 @@ export function closeReservation(enforcer: Enforcer, { plan, reservation, allowe
   )
   warner.charged(plan.binding.limits, reservation.lines)
   telemetry.closed(charge.how)
-  count(enforcer, plan, charge, ending)
+  countAnswer(enforcer, plan, charge, ending)
 }
 
 /** Gives all of it back: nothing was sent. */
@@ -48,22 +47,14 @@ export function releaseReservation({ settler, holder, telemetry }: Enforcer, { r
   telemetry.closed('released')
 }
 
-/**
- * Charges attempts that the proxy made again: each may have been read and billed, so each adds what the input costs, into suspense. It is a
- * charge of its own, so that the last attempt keeps its proof. `requests`: 1 where the last attempt counts for none.
- */
-export function chargeEarlierAttempts(enforcer: Enforcer, { plan, reservation }: Held, attempts: number, requests: bigint): void {
-  const { settler, holder, mintId, time } = enforcer
-  const { inputTokens, outputTokens, cost } = expiryFloor('Observed', plan.call, plan.prices, plan.estimate)
-  const times = BigInt(attempts)
-  const amounts = amountsFor(reservation.lines, {
-    inputTokens: inputTokens * times,
-    outputTokens: outputTokens * times,
-    requests,
-    cost: cost === null ? null : nanoUsd(cost * times),
-  })
-  if (amounts.every(amount => amount === 0n)) return
-  settler.settle({ id: mintId(time.now()), lines: reservation.lines, holder, amounts, proven: false, how: 'retried', arrears: true })
+/** Charges attempts that the proxy made again: charges of their own, so that the last attempt keeps its proof. */
+export function chargeEarlierAttempts(
+  { settler, holder }: Enforcer,
+  { plan, reservation }: Held,
+  attempts: number,
+  requests: bigint,
+): void {
+  for (const move of earlierAttemptMoves(reservation, plan, holder, attempts, requests)) settler.settle(move)
 }
 
 /** Where expiry would charge less than the estimate, the ledger is told how far the answer has come. */
@@ -72,7 +63,7 @@ export function watchProgress({ watch, time }: Enforcer, { plan, reservation }: 
   watch.add(reservation.id, () => amountsFor(reservation.lines, chargeOf(plan, { kind: 'answered', reading: meter.reading() }, time.now())))
 }
 
-function count({ telemetry }: Enforcer, plan: Plan, charge: Charge, ending: Ending): void {
+export function countAnswer({ telemetry }: Pick<Enforcer, 'telemetry'>, plan: ChargedPlan, charge: Charge, ending: Ending): void {
   const model = plan.prices[0]?.model ?? 'unknown'
   telemetry.tokensUsed('input', model, charge.inputTokens)
   telemetry.tokensUsed('output', model, charge.outputTokens)
@@ -84,7 +75,7 @@ function count({ telemetry }: Enforcer, plan: Plan, charge: Charge, ending: Endi
 }
 
 /** Where the provider keeps the answer, a later look at it can prove the charge. */
-function fetchableAs({ provider }: Plan, ending: Ending): { readonly response?: string } {
+export function fetchableAs({ provider }: Pick<Plan, 'provider'>, ending: Ending): { readonly response?: string } {
   const id = ending.kind === 'answered' ? ending.reading.answerId : undefined
   return id === undefined ? {} : { response: answerHash(provider, id) }
 }

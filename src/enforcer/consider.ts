@@ -94,6 +94,7 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const { info, head, bound, endpoint } = request
   const no = (refusal: Verdict): BodyConsidered =>
     auditsOnly(bound.policies) ? { kind: 'pass', why: refusal.reason, audited: refusal } : { kind: 'refused', verdict: refusal }
+  if (info.bodyIsPart === true) return no(verdict('too-large', 'The body did not come to be judged as a whole: it may be too large.'))
   const read = await readBody(endpoint.format.openReader(head, endpoint.endpoint), body, info.headers.get('content-encoding'))
   if (read.kind === 'too-large') return no(verdict('too-large', read.why))
   if (read.kind === 'unreadable') {
@@ -104,11 +105,12 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const book = rules.prices.current()
   const call = placed(read.call, info)
   const provider = providerFor(request, call, book)
-  const powersAt = (where: string | null): Powers => powersOf(read, where, mayAmend(request, where))
+  const isFixed = info.bodyIsFixed === true
+  const powersAt = (where: string | null): Powers => (isFixed ? POWERLESS : powersOf(read, where, mayAmend(request, where)))
   const counted = await countTokens(rules.tokens, bound, read.plain)
   const { headroom, time } = rules
   const input = { call, provider, bound, book, nowMs: time.now(), counted, ...powersAt(provider) }
-  const found = waysOf({ ...input, headroom, powersAt })
+  const found = waysOf({ ...input, headroom, powersAt, maySteer: !isFixed })
   if (found.kind === 'refused') return no(found.verdict)
   const repeating = repeatRules(bindCall(input).policies)
   const repeated = repeating.length === 0 ? null : rules.repeats.came(await fingerprintOf(request, call, read.plain), repeating)
@@ -117,6 +119,9 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   if (found.kind === 'unmetered') return { kind: 'pass', why: 'unmetered', audited }
   return { ...found, amend: passage => amendBody(body, read, passage, request), audited }
 }
+
+/** Of a request whose door changes no body, and cannot have its route chosen anew. */
+const POWERLESS: Powers = { mayInject: false, takesBound: () => false, as: () => null }
 
 /** Where every policy that binds only audits, no call is refused: it passes, counted with what it would have been refused for. */
 export const auditsOnly = (policies: readonly Policy[]): boolean => policies.every(policy => policy.audit)

@@ -3,6 +3,7 @@ import type { Holder, ReservationId } from '../core/reservation.ts'
 import type { Clock, Ledger, PolicySource, PriceSource, Random, Telemetry, Timer, TokenCounter } from '../ports.ts'
 import { type Allowance, createAllowance } from './allowance.ts'
 import type { ExchangeFactory } from './exchange.ts'
+import { resume } from './handed.ts'
 import { createHeadroom, type Headroom } from './headroom.ts'
 import type { IdentityRules } from './identify.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -14,6 +15,7 @@ import { createStorms, type Storms } from './storm.ts'
 import type { Taken } from './take.ts'
 import { createWarner, type Warner } from './warn.ts'
 import { createWatch, type Watch } from './watch.ts'
+import { hear } from './witness.ts'
 
 export interface Enforcer {
   readonly ledger: Ledger
@@ -67,5 +69,11 @@ export function createEnforcer(parts: Parts): Enforcer {
 }
 
 export function exchangeFactory(enforcer: Enforcer, admitting: () => boolean): ExchangeFactory {
-  return { open: () => new Lifecycle(enforcer), admitting }
+  return {
+    open: () => new Lifecycle(enforcer),
+    resume: handover => resume(enforcer, handover),
+    witness: testimony => hear(enforcer, testimony),
+    refused: reason => enforcer.telemetry.decided('refused', reason, 0),
+    admitting,
+  }
 }

@@ -1,5 +1,8 @@
 // What a door and an exchange say to each other: plain values, free of any proxy's protocol. The state machine is `lifecycle.ts`.
 
+import type { Usage } from '../core/usage.ts'
+import type { Reason } from '../core/verdict.ts'
+
 export interface HeaderList {
   /** The first value of a header (lower-case name), null where it is absent. */
   get(name: string): string | null
@@ -23,8 +26,20 @@ export interface RequestInfo {
   readonly peerUriSan: string | null
   /** The verified claims as filed by jwt_authn, as plain JSON; null where there are none. */
   readonly jwtMetadata: unknown
-  /** What the operator configured on the route: initial metadata `x-purser-namespace`, `-provider`, `-gateway`; the provider also by annotation. */
-  readonly purser: { readonly namespace: string | null; readonly provider: string | null; readonly gateway: string | null }
+  /** What the operator configured on the route: `x-purser-namespace`, `-provider`, `-gateway`, `-retries`; the provider also by annotation. */
+  readonly purser: {
+    readonly namespace: string | null
+    readonly provider: string | null
+    readonly gateway: string | null
+    /** The route makes again only attempts that cannot have reached the provider. Absent: it may make any again. */
+    readonly retriesUnsent?: boolean
+  }
+  /** True where this door cannot change the body. */
+  readonly bodyIsFixed?: boolean
+  /** True where only a part of the body came, or not as it was. */
+  readonly bodyIsPart?: boolean
+  /** True where the answer does not come this way: whoever sees it settles what is reserved here. */
+  readonly answersElsewhere?: boolean
 }
 
 export interface HeaderChange {
@@ -40,7 +55,7 @@ export interface Refusal {
   readonly status: number
   readonly headers: readonly (readonly [string, string])[]
   readonly body: string
-  readonly reason: string
+  readonly reason: Reason
 }
 
 /** `read-body`: send the body. `pass`: let it through and leave the stream. `watch`: let it through, and send its answer. */
@@ -90,13 +105,8 @@ export type ResponseAnswer =
   | { readonly kind: 'meter'; readonly change: HeaderChange }
   | { readonly kind: 'done'; readonly change: HeaderChange }
 
-/** One request and its answer. Calls come one after the other, in the order of the messages. */
-export interface Exchange {
-  requestHeaders(info: RequestInfo): HeadAnswer
-  /** The whole body in one piece (the door has it buffered by the proxy). */
-  requestBody(body: Uint8Array): Promise<BodyAnswer>
-  /** The reply to the body was written: from now on the upstream may have been contacted. */
-  verdictWritten(): void
+/** The answer's half of an exchange. Calls come one after the other, in the order of the messages. */
+export interface AnswerExchange {
   responseHeaders(info: ResponseInfo): ResponseAnswer
   /** What the client gets instead of these bytes; null for the bytes as they came. */
   responseBody(piece: Uint8Array, endOfStream: boolean): Uint8Array | null
@@ -107,8 +117,33 @@ export interface Exchange {
   drain(): 'end' | 'keep'
 }
 
+/** One request and its answer. */
+export interface Exchange extends AnswerExchange {
+  requestHeaders(info: RequestInfo): HeadAnswer
+  /** The whole body in one piece (the door has it buffered by the proxy). */
+  requestBody(body: Uint8Array): Promise<BodyAnswer>
+  /** The reply to the body was written: from now on the upstream may have been contacted. */
+  verdictWritten(): void
+}
+
+/** What a proxy's access log says of one exchange that is over. */
+export interface Testimony extends Pick<ResponseInfo, 'status' | 'codeDetails' | 'flags' | 'attempts'> {
+  /** What {@link BodyAnswer} gave as metadata `handover`. */
+  readonly handover: string
+  /** Whether any byte went to the upstream in the last attempt. */
+  readonly sent: boolean
+  /** What the proxy itself read of the answer's usage; null where it did not. */
+  readonly usage: Usage | null
+}
+
 export interface ExchangeFactory {
   open(): Exchange
+  /** The answer's half of an exchange whose request was admitted elsewhere; null where `handover` is none of ours. */
+  resume(handover: string): AnswerExchange | null
+  /** May come late, twice, and for exchanges of other replicas. */
+  witness(testimony: Testimony): void
+  /** The door refused a call by itself. */
+  refused(reason: Reason): void
   /** False while new exchanges are to be refused (draining, or not ready yet). */
   admitting(): boolean
 }

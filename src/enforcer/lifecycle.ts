@@ -1,11 +1,11 @@
-// One exchange as a state machine: waiting -> reserved | left -> metering -> left. The only place with branches about order; it closes
-// its reservation exactly once, however the exchange ends.
+// One exchange as a state machine: waiting -> reserved | left -> answering -> left. With `answering.ts` the only place with branches about
+// order; it closes its reservation exactly once, however the exchange ends, or hands it over once.
 import { assert } from '../core/assert.ts'
 import type { Verdict } from '../core/verdict.ts'
 import type { Dialect } from '../wire/format.ts'
 import type { Amended } from './amend.ts'
+import { Answering } from './answering.ts'
 import { auditedShortfall } from './audit.ts'
-import { type Ending, isExact } from './charge.ts'
 import { chargeEarlierAttempts, closeReservation, type Held, releaseReservation, watchProgress } from './close.ts'
 import { auditsOnly, type BodyConsidered, considerBody, considerHead } from './consider.ts'
 import { openCallMeter } from './cut.ts'
@@ -21,11 +21,12 @@ import {
   type ResponseAnswer,
   type ResponseInfo,
 } from './exchange.ts'
+import { handoverText } from './handover.ts'
 import { openWatchedMeter } from './meter.ts'
 import type { Plan } from './plan.ts'
 import { prove } from './prove.ts'
 import { refusalOf } from './refuse.ts'
-import { earlierAttempts, endingAtHead, type MeteredRequest, type WatchedRequest } from './request.ts'
+import type { MeteredRequest, WatchedRequest } from './request.ts'
 import type { State } from './state.ts'
 import { steered } from './steer.ts'
 import { take } from './take.ts'
@@ -85,11 +86,13 @@ export class Lifecycle implements Exchange {
 
   async #reserve(considered: Extract<BodyConsidered, { kind: 'ways' }>, request: MeteredRequest, bytes: number): Promise<BodyAnswer> {
     const { amend, audited } = considered
+    const settlesItself = request.info.answersElsewhere !== true
     const taken = await take(this.#enforcer, considered, {
       subject: request.subject,
       bytes,
       startMs: this.#startMs,
       queued: this.#queued,
+      handsOver: !settlesItself,
     })
     if (taken === null) return { kind: 'gone' }
     if (taken.kind === 'refused') return this.#notReserved(taken.plan, taken.verdict)
@@ -100,14 +103,19 @@ export class Lifecycle implements Exchange {
       return { kind: 'gone' }
     }
     // Before anything else that may fail: what is reserved is held by somebody.
-    this.#state = { kind: 'reserved', ...held, format: request.endpoint.format, hideUsage: false, written: false }
+    this.#state = { kind: 'reserved', held, answering: null }
     const amended = amend(way)
     const told = tellReserved(way, held.reservation.lines, balances, this.#enforcer.time.now())
     this.#told = marked(this.#enforcer, way.plan, held.reservation.lines, balances, told)
-    this.#state = { ...this.#state, hideUsage: amended.hideUsage }
+    const retriesUnsent = request.info.purser.retriesUnsent === true
+    const read = { plan: way.plan, format: request.endpoint.format, hideUsage: amended.hideUsage }
+    const asked = { openMeter: (info: ResponseInfo) => openCallMeter(read, info), retriesUnsent }
+    this.#state = { kind: 'reserved', held, answering: settlesItself ? new Answering(this.#holds(held), asked) : null }
     this.#decided('admitted', held.allowed === null ? 'fits' : 'ledger-away')
     this.#audited(audited ?? auditedShortfall(way.plan, held.reservation, balances, this.#enforcer.time.now()))
-    return { kind: 'admit', body: amended.body, change: steered(way), metadata: { id: held.reservation.id } }
+    const { id } = held.reservation
+    const handover = handoverText({ id, settlesItself, retriesUnsent }, way.plan, this.#enforcer.holder)
+    return { kind: 'admit', body: amended.body, change: steered(way), metadata: { id, handover } }
   }
 
   /** In a way that no limit binds. */
@@ -129,30 +137,18 @@ export class Lifecycle implements Exchange {
   }
 
   verdictWritten(): void {
-    if (this.#state.kind === 'reserved') this.#state = { ...this.#state, written: true }
+    const state = this.#state
+    if (state.kind !== 'reserved') return
+    this.#state = state.answering === null ? { kind: 'left' } : { kind: 'answering', answering: state.answering }
+    // Only this process knows what it admitted by itself: it is charged now, and corrected by whoever sees the answer.
+    if (state.answering === null && state.held.allowed !== null) closeReservation(this.#enforcer, state.held, { kind: 'lost' })
   }
 
   responseHeaders(info: ResponseInfo): ResponseAnswer {
     const state = this.#state
     if (state.kind === 'watching') return this.#watchAnswer(state.request, info)
-    if (state.kind !== 'reserved') return { kind: 'done', change: this.#told }
-    const earlier = earlierAttempts(info)
-    const ending = endingAtHead(info)
-    if (earlier > 0) chargeEarlierAttempts(this.#enforcer, state, earlier, ending === 'never-sent' ? 1n : 0n)
-    if (ending === 'never-sent') this.#release(state, ending)
-    else if (ending !== null) this.#close(state, ending)
-    else {
-      const meter = openCallMeter(state, info)
-      if (meter === null) this.#close(state, { kind: 'unread' })
-      else {
-        const { reservation, plan, allowed } = state
-        this.#state = { kind: 'metering', reservation, plan, allowed, meter }
-        watchProgress(this.#enforcer, { reservation, plan, allowed }, meter)
-        if (!info.endOfStream) return { kind: 'meter', change: this.#told }
-        this.#finish(true)
-      }
-    }
-    return { kind: 'done', change: this.#told }
+    const answer: ResponseAnswer = state.kind === 'answering' ? state.answering.responseHeaders(info) : { kind: 'done', change: NO_CHANGE }
+    return { ...answer, change: this.#told }
   }
 
   #watchAnswer(request: WatchedRequest, info: ResponseInfo): ResponseAnswer {
@@ -162,18 +158,16 @@ export class Lifecycle implements Exchange {
   }
 
   responseBody(piece: Uint8Array, endOfStream: boolean): Uint8Array | null {
-    if (this.#state.kind === 'proving') {
-      this.#state.meter.push(piece, endOfStream)
-      if (endOfStream) this.#prove(this.#state)
-    }
-    if (this.#state.kind !== 'metering') return null
-    const instead = this.#state.meter.push(piece, endOfStream)
-    if (endOfStream) this.#finish(true)
-    return instead
+    const state = this.#state
+    if (state.kind === 'answering') return state.answering.responseBody(piece, endOfStream)
+    if (state.kind !== 'proving') return null
+    state.meter.push(piece, endOfStream)
+    if (endOfStream) this.#prove(state)
+    return null
   }
 
   responseTrailers(): void {
-    if (this.#state.kind === 'metering') this.#finish(true)
+    if (this.#state.kind === 'answering') this.#state.answering.responseTrailers()
     else if (this.#state.kind === 'proving') this.#prove(this.#state)
   }
 
@@ -181,18 +175,16 @@ export class Lifecycle implements Exchange {
     this.#gone = true
     this.#queued.leave()
     const state = this.#state
-    if (state.kind === 'metering') this.#finish(false, unread)
-    // Before the verdict was written nothing has left; after it, the provider may have been asked.
-    else if (state.kind === 'reserved' && state.written) this.#close(state, { kind: 'lost' })
-    else if (state.kind === 'reserved') this.#release(state, 'gone')
+    if (state.kind === 'answering') state.answering.closed(unread)
+    // Before the verdict was written nothing has left.
+    else if (state.kind === 'reserved') this.#release(state.held, 'gone')
   }
 
   drain(): 'end' | 'keep' {
     const state = this.#state
     if (state.kind === 'waiting' && state.request !== null) return 'keep'
-    // The answer goes on without us, and so does its bill: only the whole estimate is sure to cover it.
-    if (state.kind === 'metering') this.#close(state, { kind: 'lost' })
-    else this.closed(false)
+    if (state.kind === 'answering') return state.answering.drain()
+    this.closed(false)
     return 'end'
   }
 
@@ -204,20 +196,13 @@ export class Lifecycle implements Exchange {
     })
   }
 
-  /**
-   * `whole`: the answer ended by itself; `unread`: more may have come than was read. Settles when all that was handed over is read,
-   * which for a compressed answer is a moment later.
-   */
-  #finish(whole: boolean, unread = false): void {
-    const state = this.#state
-    assert(state.kind === 'metering', 'only a metered answer is finished')
-    this.#state = { kind: 'left' }
-    state.meter.finish(whole, ending => this.#close(state, unread && !isExact(ending) ? { kind: 'lost' } : ending))
-  }
-
-  #close(held: Held, ending: Ending): void {
-    this.#state = { kind: 'left' }
-    closeReservation(this.#enforcer, held, ending)
+  #holds(held: Held): ConstructorParameters<typeof Answering>[0] {
+    return {
+      close: ending => closeReservation(this.#enforcer, held, ending),
+      release: how => releaseReservation(this.#enforcer, held, how),
+      retried: (attempts, requests) => chargeEarlierAttempts(this.#enforcer, held, attempts, requests),
+      metering: meter => watchProgress(this.#enforcer, held, meter),
+    }
   }
 
   #release(held: Held, how: string): void {

@@ -97,11 +97,14 @@ export function linesOf(plan: Plan, nowMs: number): Line[] {
   })
 }
 
-/** Null where a model that may answer has no price, and the policy does not stand in for it. */
-function pricesOf({ call, provider, book, nowMs, nameThere = null }: PlanInput, binding: Binding): readonly Price[] | null {
+/** The price of each model that may answer. Null where one has none, and the policy does not stand in for it. */
+export function pricesOf(
+  { call, provider, book, nowMs, nameThere = null }: Pick<PlanInput, 'call' | 'provider' | 'book' | 'nowMs' | 'nameThere'>,
+  { rules }: { readonly rules: Pick<Binding['rules'], 'onUnknownModel'> },
+): readonly Price[] | null {
   const prices: Price[] = []
   for (const model of call.models) {
-    const standIn = binding.rules.onUnknownModel === 'DearestOfProvider'
+    const standIn = rules.onUnknownModel === 'DearestOfProvider'
     const found = (nameThere === null ? null : book.find(provider, nameThere, nowMs)) ?? book.find(provider, model, nowMs)
     const known = found !== null && pricesKinds(found, call.charges ?? new Map()) ? found : null
     const price = known ?? (standIn ? book.dearest(provider, nowMs) : null)

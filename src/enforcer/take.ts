@@ -34,6 +34,8 @@ export interface Asking {
   readonly startMs: number
   /** Once the call waits in the queue: how to leave it. */
   readonly queued: { leave: () => void }
+  /** Another stream, perhaps of another process, is to close what is reserved. */
+  readonly handsOver: boolean
 }
 
 type Found = Extract<Ways, { kind: 'ways' }>
@@ -56,7 +58,7 @@ export async function take(enforcer: Enforcer, found: Found, asking: Asking): Pr
 async function takeInTurn(enforcer: Enforcer, found: Found, asking: Asking): Promise<Taken | null> {
   const [asked] = found.ways
   const queueMs = asked?.plan.binding.concessions.queueMs ?? 0
-  if (asked === undefined || queueMs === 0) return attempt(enforcer, found)
+  if (asked === undefined || queueMs === 0) return attempt(enforcer, found, asking)
   const { queue } = enforcer
   const stand = (budget: BudgetKey, last: Taken | null): Place<Taken> | null =>
     queue.join({
@@ -65,14 +67,14 @@ async function takeInTurn(enforcer: Enforcer, found: Found, asking: Asking): Pro
       bytes: asking.bytes,
       untilMs: asking.startMs + Math.min(queueMs, QUEUE_WAIT_MAX_MS),
       last,
-      attempt: () => attempt(enforcer, found),
+      attempt: () => attempt(enforcer, found, asking),
       waits: mayFitSoon,
     })
   // Behind those who wait already, or nobody would ever wait in vain but them.
   const before = queue.waitedFor(asked.plan.binding.limits.map(({ key }) => key))
   const ahead = before === null ? null : stand(before, null)
   if (ahead !== null) return waited(ahead, asking)
-  const first = await attempt(enforcer, found)
+  const first = await attempt(enforcer, found, asking)
   const [misfit] = first.kind === 'refused' && mayFitSoon(first) ? first.misfits : []
   const place = misfit === undefined ? null : stand(misfit.line.key, first)
   return place === null ? first : waited(place, asking)
@@ -94,11 +96,12 @@ const mayFitSoon = (taken: Taken): boolean =>
 const callerOf = ({ accessKey, credential, serviceAccount }: Subject): string =>
   accessKey === null ? (credential ?? serviceAccount ?? '') : `${accessKey.namespace}/${accessKey.name}`
 
-async function attempt(enforcer: Enforcer, { ways, free, fitting }: Found): Promise<Taken> {
+async function attempt(enforcer: Enforcer, { ways, free, fitting }: Found, { handsOver }: Pick<Asking, 'handsOver'>): Promise<Taken> {
   if (ways.length === 0 && free !== null) return { kind: 'free', passage: free }
   const admission = await admit(
     enforcer,
     ways.map(({ plan }) => plan),
+    handsOver,
   )
   // What the caller asked for is what a refusal speaks of, and what may pass while the ledger is away.
   const way = ways[admission.kind === 'reserved' ? admission.taken : 0]

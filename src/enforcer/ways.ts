@@ -52,6 +52,8 @@ export interface WaysInput extends PlanInput, Powers {
   readonly headroom: Headroom
   /** The same where the call goes to another provider. */
   readonly powersAt: (provider: string) => Powers
+  /** False where the proxy cannot choose its route anew. */
+  readonly maySteer: boolean
 }
 
 /** A route that the call may take: its own, or one that it is sent to. */
@@ -68,7 +70,7 @@ export function waysOf(input: WaysInput): Ways {
   // A forbidden model is replaced, by the first that can be had; null: as it was asked.
   const models = isForbidden ? substitutes : [null]
   const found = new Found()
-  const steered = steering.map((target): Route => ({ target, input: sentTo(input, target) }))
+  const steered = (input.maySteer ? steering : []).map((target): Route => ({ target, input: sentTo(input, target) }))
   for (const model of models) if (found.isNone) tryRoutes(steered, model, found)
   for (const model of models) if (found.isNone) tryRoutes([own], model, found)
   const { ways, free } = found

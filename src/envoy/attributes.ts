@@ -3,10 +3,13 @@ import { isUtf8 } from 'node:buffer'
 import type { Metadata } from '@grpc/grpc-js'
 import type { HeaderList, RequestInfo, ResponseInfo } from '../enforcer/exchange.ts'
 import { JSON_DEPTH_MAX } from '../limits.ts'
-import type { ProcessingRequest, WireHeader, WireHeaders, WireStruct, WireValue } from './protos.ts'
+import type { ProcessingRequest, WireHeader, WireHeaders, WireMetadata, WireStruct, WireValue } from './protos.ts'
+import { NAMESPACE } from './reply.ts'
 
 const ATTRIBUTES = 'envoy.filters.http.ext_proc'
 const CLAIMS = 'envoy.filters.http.jwt_authn'
+/** Where Envoy files what an authorization service gives as metadata. */
+const AUTHZ_NAMESPACE = 'envoy.filters.http.ext_authz'
 const NO_HEADERS: readonly WireHeader[] = []
 
 /** What the operator configured on the route, as gRPC initial metadata; a client cannot set these. */
@@ -18,14 +21,27 @@ export function routeSettings(metadata: Metadata): RouteSettings {
     const value = metadata.get(name).at(-1)
     return typeof value === 'string' && value.trim() !== '' ? value.trim() : null
   }
-  return { namespace: last('x-purser-namespace'), provider: last('x-purser-provider'), gateway: last('x-purser-gateway') }
+  return settingsFrom(last)
+}
+
+/** `setting`: what is configured under a name, null for nothing. */
+export const settingsFrom = (setting: (name: string) => string | null): RouteSettings => ({
+  namespace: setting('x-purser-namespace'),
+  provider: setting('x-purser-provider'),
+  gateway: setting('x-purser-gateway'),
+  ...(setting('x-purser-retries') === 'unsent' ? { retriesUnsent: true } : {}),
+})
+
+/** What a filter of ours before this one left in the metadata: from ext_proc under our own name, from ext_authz under its. */
+export function handoverIn(metadata: WireMetadata | undefined): string | null {
+  const found = metadata?.filterMetadata
+  return text(found?.[NAMESPACE]?.fields?.['handover']) ?? text(found?.[AUTHZ_NAMESPACE]?.fields?.['handover'])
 }
 
 /** The request as `request_headers` shows it. Pseudo-headers that are missing are empty. */
 export function requestInfo(message: ProcessingRequest, head: WireHeaders, purser: RouteSettings): RequestInfo {
   const headers = headerList(head)
   const fields = message.attributes?.[ATTRIBUTES]?.fields
-  const claims = message.metadataContext?.filterMetadata?.[CLAIMS]
   return {
     headers,
     method: headers.get(':method') ?? '',
@@ -36,7 +52,7 @@ export function requestInfo(message: ProcessingRequest, head: WireHeaders, purse
     virtualHost: text(fields?.['xds.virtual_host_name']),
     sourceAddress: text(fields?.['source.address']),
     peerUriSan: text(fields?.['connection.uri_san_peer_certificate']),
-    jwtMetadata: claims === undefined ? null : plainStruct(claims, 0),
+    jwtMetadata: claimsIn(message.metadataContext),
     purser,
   }
 }
@@ -56,9 +72,22 @@ export function responseInfo(message: ProcessingRequest, head: WireHeaders): Res
   }
 }
 
+/** The route that Envoy Gateway made of an HTTPRoute, by the metadata it gives it; in the form of its routes' names. */
+export function routeIn(metadata: WireMetadata | undefined): string | null {
+  const made = metadata?.filterMetadata?.['envoy-gateway']?.fields?.['resources']?.listValue?.values?.[0]?.structValue?.fields
+  const [kind, namespace, name] = ['kind', 'namespace', 'name'].map(field => text(made?.[field]))
+  return kind === 'HTTPRoute' && namespace && name ? `httproute/${namespace}/${name}` : null
+}
+
 /** Envoy's headers, in their order; names are lower-case by its protocol. Values are decoded when asked for. */
-export function headerList(head: WireHeaders): HeaderList {
+export function headerList(head: Pick<WireHeaders, 'headers'>): HeaderList {
   return new EnvoyHeaders(head.headers?.headers ?? NO_HEADERS)
+}
+
+/** Verified claims as plain JSON; null where there are none. */
+export function claimsIn(metadata: WireMetadata | undefined): unknown {
+  const claims = metadata?.filterMetadata?.[CLAIMS]
+  return claims === undefined ? null : plainStruct(claims, 0)
 }
 
 class EnvoyHeaders implements HeaderList {

@@ -19,8 +19,10 @@ export interface Doorway {
   readonly complaints: Complaints
   /** "Go on", encoded for every part. */
   readonly goOn: Readonly<Record<Part, Buffer>>
-  /** The streams that are open. */
+  /** The exchanges that are open. */
   readonly streams: Set<OpenStream>
+  /** Streams of access logs: nobody waits for one. */
+  readonly logs: Set<{ end(): void }>
   /** Called when the last stream has left. */
   emptied(): void
 }
@@ -41,6 +43,8 @@ export const overloadRefusal: Refusal = refusalOf(
   verdict('overload', 'The budget service is too busy to judge this call in time; try again in a second.'),
   'openai',
 )
+
+export const tooLargeRefusal: Refusal = refusalOf(verdict('too-large', 'The body is longer than any that is judged here.'), 'openai')
 
 /** `sentence` is for whoever operates the proxy. */
 export const wiringRefusal = (sentence: string): Refusal => refusalOf(verdict('wiring', sentence), 'openai')

@@ -1,11 +1,16 @@
-// The messages of ext_proc as this program sees them, and the service that reads and writes them. Only the fields that are used are
-// named; it decides nothing.
+// The vendored protos as this program loads them, and the messages of ext_proc as it sees them. Only the fields that are used are named;
+// it decides nothing.
 import { join } from 'node:path'
 import type { ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader'
 
 const PROTOS = join(import.meta.dirname, '../../protos')
-const SERVICE = 'envoy.service.ext_proc.v3.ExternalProcessor'
+
+export const SERVICE_NAME = 'envoy.service.ext_proc.v3.ExternalProcessor'
+export const AUTHORIZATION = 'envoy.service.auth.v3.Authorization'
+export const ACCESS_LOG = 'envoy.service.accesslog.v3.AccessLogService'
+/** A message that Envoy 1.40 puts into typed metadata. */
+export const TOKEN_USAGE = 'envoy.data.ai.v3.TokenUsage'
 
 /** A header: `rawValue` from Envoy 1.27 on, `value` from others. Absent fields are empty. */
 export interface WireHeader {
@@ -14,8 +19,12 @@ export interface WireHeader {
   readonly rawValue?: Buffer
 }
 
+export interface WireHeaderMap {
+  readonly headers?: readonly WireHeader[]
+}
+
 export interface WireHeaders {
-  readonly headers?: { readonly headers?: readonly WireHeader[] }
+  readonly headers?: WireHeaderMap
   readonly endOfStream?: boolean
 }
 
@@ -38,6 +47,18 @@ export interface WireStruct {
   readonly fields?: Readonly<Record<string, WireValue>>
 }
 
+/** google.protobuf.Any, whose field protobufjs spells as the file does. */
+export interface WireAny {
+  readonly type_url?: string
+  readonly value?: Buffer
+}
+
+/** Dynamic metadata, by the namespace of whoever wrote it. */
+export interface WireMetadata {
+  readonly filterMetadata?: Readonly<Record<string, WireStruct>>
+  readonly typedFilterMetadata?: Readonly<Record<string, WireAny>>
+}
+
 /** Names of BodySendMode; a number for one that is newer than the vendored protos. Absent is `NONE`. */
 export type BodyMode = string | number
 
@@ -48,21 +69,29 @@ export interface ProcessingRequest {
   readonly responseHeaders?: WireHeaders
   readonly requestBody?: WireBody
   readonly responseBody?: WireBody
-  readonly metadataContext?: { readonly filterMetadata?: Readonly<Record<string, WireStruct>> }
+  readonly metadataContext?: WireMetadata
   readonly attributes?: Readonly<Record<string, WireStruct>>
   readonly observabilityMode?: boolean
   readonly protocolConfig?: { readonly requestBodyMode?: BodyMode; readonly responseBodyMode?: BodyMode }
 }
 
+export interface WireHeaderOption {
+  readonly header: WireHeader
+  readonly appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD'
+}
+
 export interface HeaderMutation {
-  readonly setHeaders?: readonly { readonly header: WireHeader; readonly appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }[]
+  readonly setHeaders?: readonly WireHeaderOption[]
   readonly removeHeaders?: readonly string[]
 }
 
 export interface CommonResponse {
   readonly clearRouteCache?: true
   readonly headerMutation?: HeaderMutation
-  readonly bodyMutation?: { readonly body: Uint8Array } | { readonly clearBody: true }
+  readonly bodyMutation?:
+    | { readonly body: Uint8Array }
+    | { readonly clearBody: true }
+    | { readonly streamedResponse: { readonly body: Uint8Array; readonly endOfStream: boolean } }
 }
 
 /** Exactly one of the first seven is set. */
@@ -87,12 +116,15 @@ export type Reply = ProcessingResponse | Buffer
 
 /** All vendored protos with what they import, as text; read from disk at the first call only. */
 export function loadProtos(): PackageDefinition {
-  loaded ??= loadSync('envoy/service/ext_proc/v3/external_processor.proto', {
-    includeDirs: [PROTOS],
-    enums: String,
-    longs: Number,
-    oneofs: true,
-  })
+  loaded ??= loadSync(
+    [
+      'envoy/service/ext_proc/v3/external_processor.proto',
+      'envoy/service/auth/v3/external_auth.proto',
+      'envoy/service/accesslog/v3/als.proto',
+      'envoy/data/ai/v3/token_usage.proto',
+    ],
+    { includeDirs: [PROTOS], enums: String, longs: Number, oneofs: true },
+  )
   return loaded
 }
 let loaded: PackageDefinition | null = null
@@ -109,10 +141,8 @@ export function encodeReply(reply: ProcessingResponse): Buffer {
   return definition().Process.responseSerialize(reply)
 }
 
-export const SERVICE_NAME: string = SERVICE
-
 type Definition = { readonly Process: ServiceDefinition[string] }
 
 function definition(): Definition {
-  return loadProtos()[SERVICE] as unknown as Definition
+  return loadProtos()[SERVICE_NAME] as unknown as Definition
 }

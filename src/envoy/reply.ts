@@ -6,6 +6,7 @@ import {
   encodeReply,
   type HeaderMutation,
   type ProcessingResponse,
+  type WireHeaderOption,
   type WireStruct,
   type WireValue,
 } from './protos.ts'
@@ -14,7 +15,7 @@ import {
 export type Part = 'requestHeaders' | 'requestBody' | 'requestTrailers' | 'responseHeaders' | 'responseBody' | 'responseTrailers'
 
 /** Under this name later filters and the access log find what Purser said; Envoy must list it among the receiving namespaces. */
-const NAMESPACE = 'purser'
+export const NAMESPACE = 'purser'
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -93,11 +94,18 @@ function withMetadata(reply: ProcessingResponse, metadata: Metadata | null): Pro
   return metadata === null ? reply : { ...reply, dynamicMetadata: metadataStruct(metadata) }
 }
 
-function metadataStruct(metadata: Metadata): WireStruct {
+const metadataStruct = (metadata: Metadata): WireStruct => ({ fields: { [NAMESPACE]: { structValue: metadataFields(metadata) } } })
+
+/** Metadata where the namespace is the filter's own. */
+export function metadataFields(metadata: Metadata): WireStruct {
   const fields: Record<string, WireValue> = {}
   for (const [name, value] of Object.entries(metadata)) fields[name] = wireValue(value)
-  return { fields: { [NAMESPACE]: { structValue: { fields } } } }
+  return { fields }
 }
+
+/** Headers as ext_authz takes them: Envoy does not look at their bytes there, only at their text. */
+export const plainHeaders = (headers: HeaderChange['set']): WireHeaderOption[] =>
+  headers.map(([key, value]) => ({ header: { key, value: headerBytes(value).toString() }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }))
 
 function wireValue(value: string | number | boolean): WireValue {
   if (typeof value === 'string') return { stringValue: value }

@@ -1,16 +1,19 @@
-// The gRPC server: ext_proc, health and reflection on one port, with or without TLS. It opens, drains and stops; streams are `ext-proc.ts`.
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+// The gRPC server: ext_proc, ext_authz, the access log, health and reflection on one port, with or without TLS. It opens, drains and stops;
+// what comes is for `ext-proc.ts`, `ext-authz.ts` and `access-log.ts`.
+import { Server, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check'
 import type { ExchangeFactory } from '../enforcer/exchange.ts'
 import { GRPC_KEEPALIVE_MS, GRPC_KEEPALIVE_TIMEOUT_MS, GRPC_MESSAGE_BYTES_MAX } from '../limits.ts'
 import type { Clock } from '../ports.ts'
+import { accessLogService, type LogCall, LogStream } from './access-log.ts'
 import { type DoorTls, WatchedCertificates } from './certificates.ts'
 import type { Call, Doorway } from './doorway.ts'
+import { authorizationService, Check, type CheckCall, type CheckResponse } from './ext-authz.ts'
 import { ExchangeStream } from './ext-proc.ts'
 import { LoopLag } from './loop-lag.ts'
-import { loadProtos, processorService, SERVICE_NAME } from './protos.ts'
+import { ACCESS_LOG, AUTHORIZATION, loadProtos, processorService, SERVICE_NAME } from './protos.ts'
 import { continueReplies } from './reply.ts'
 import { cureStreamResets, proveStreamResets } from './reset-cure.ts'
 import { clearSocket, openToGroup, socketPath } from './socket-file.ts'
@@ -25,8 +28,9 @@ export interface DoorOptions {
   readonly log: DoorLog
 }
 
-/** Health is asked for the whole server and for ext_proc by name. */
-const HEALTH_NAMES = ['', SERVICE_NAME]
+const SERVICES = [SERVICE_NAME, AUTHORIZATION, ACCESS_LOG]
+/** Health is asked for the whole server, and for each service by name. */
+const HEALTH_NAMES = ['', ...SERVICES]
 
 /**
  * Opens the door: proves the stream-reset cure, binds, and serves. It is NOT_SERVING until {@link Door.serve} is called.
@@ -64,13 +68,20 @@ export class Door {
       complaints: new Complaints(log, clock),
       goOn: continueReplies(),
       streams: new Set(),
+      logs: new Set(),
       emptied: () => this.#emptied(),
     }
     this.#server.addService(processorService(), { Process: (call: Call) => void new ExchangeStream(call, this.#doorway) })
+    this.#server.addService(authorizationService(), {
+      Check: (call: CheckCall, answer: sendUnaryData<CheckResponse>) => void new Check(call, answer, this.#doorway),
+    })
+    this.#server.addService(accessLogService(), {
+      StreamAccessLogs: (call: LogCall, answer: sendUnaryData<object>) => void new LogStream(call, answer, this.#doorway),
+    })
     this.#setHealth('NOT_SERVING')
     this.#health.addToServer(this.#server)
     const health = loadSync(healthProto, { longs: String, enums: String })
-    new ReflectionService({ ...loadProtos(), ...health }, { services: [SERVICE_NAME, 'grpc.health.v1.Health'] }).addToServer(this.#server)
+    new ReflectionService({ ...loadProtos(), ...health }, { services: [...SERVICES, 'grpc.health.v1.Health'] }).addToServer(this.#server)
   }
 
   /** The port that is bound; meaningless for a socket. */
@@ -122,6 +133,7 @@ export class Door {
     this.#doorway.lag.stop()
     this.#certificates?.stop()
     for (const stream of [...this.#doorway.streams]) stream.abandon()
+    for (const log of [...this.#doorway.logs]) log.end()
     this.#server.tryShutdown(() => {})
   }
 

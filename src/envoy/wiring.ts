@@ -9,17 +9,28 @@ export interface DoorLog {
   error(message: string, fault: unknown): void
 }
 
-/** Why calls cannot be metered as the filter is set up; null where they can, or where the proxy does not tell (an observing filter). */
-export function unusableModes(config: ProcessingRequest['protocolConfig']): string | null {
-  if (config === undefined) return null
-  const request = config.requestBodyMode ?? 'NONE'
-  const response = config.responseBodyMode ?? 'NONE'
-  if (request !== 'BUFFERED')
-    return `The ext_proc filter has request_body_mode ${request}: it must be BUFFERED, so that no call leaves before its verdict.`
-  if (response !== 'STREAMED')
-    return `The ext_proc filter has response_body_mode ${response}: it must be STREAMED, so that answers are metered as they pass.`
-  return null
+/** How bodies come: `whole` in one message · `metered` as they pass · `duplex` in pieces that go on only from us · `unseen` not at all. */
+export interface Modes {
+  readonly request: 'whole' | 'duplex'
+  readonly response: 'metered' | 'duplex' | 'unseen'
 }
+
+type Config = ProcessingRequest['protocolConfig']
+
+/** How bodies come where calls can be judged so, else why they cannot. A proxy that does not tell (an observing filter) has the usual modes. */
+export function modesOf(config: Config): Modes | string {
+  const request = config === undefined ? 'BUFFERED' : (config.requestBodyMode ?? 'NONE')
+  const response = config === undefined ? 'STREAMED' : (config.responseBodyMode ?? 'NONE')
+  if (request !== 'BUFFERED' && request !== 'FULL_DUPLEX_STREAMED')
+    return `The ext_proc filter has request_body_mode ${request}: it must be BUFFERED, so that no call leaves before its verdict.`
+  if (response !== 'STREAMED' && response !== 'NONE' && response !== 'FULL_DUPLEX_STREAMED')
+    return `The ext_proc filter has response_body_mode ${response}: it must be STREAMED, so that answers are metered as they pass.`
+  return { request: request === 'BUFFERED' ? 'whole' : 'duplex', response: response === 'NONE' ? 'unseen' : answerMode(config) }
+}
+
+/** How an answer's body comes to whoever is shown it. */
+export const answerMode = (config: Config): 'metered' | 'duplex' =>
+  config?.responseBodyMode === 'FULL_DUPLEX_STREAMED' ? 'duplex' : 'metered'
 
 /** Logs each sentence at most once in ten seconds: a wrong wiring is wrong on every request. */
 export class Complaints {

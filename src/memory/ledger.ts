@@ -24,6 +24,7 @@ export function openMemoryLedger({ clock, streamMax = 200_000 }: { readonly cloc
     list: query => ask(at => model.list(query, at.storeClockMs)),
     reservations: query => ask(at => model.reservations(query, at.storeClockMs)),
     entries: query => ask(at => model.entries(query, at.storeClockMs)),
+    find: id => ask(at => model.find(id, at.storeClockMs)),
     findByResponse: response => ask(at => model.findByResponse(response, at.storeClockMs)),
     acknowledge: seq => ask(at => model.acknowledge(seq, at)),
     close: async () => {

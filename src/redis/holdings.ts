@@ -1,6 +1,6 @@
 // What this process holds at the ledger, remembered so that it can be told again to a server that lost it. Asks nobody.
 import type { Balance, Holder, Line, ReassertMove, ReleaseMove, ReservationId, ReserveMove, SettleMove } from '../core/reservation.ts'
-import { BALANCES_SEEN_MAX, HELD_CLOSED_MAX, HELD_CLOSED_MS } from '../limits.ts'
+import { BALANCES_SEEN_MAX, HANDED_OVER_HELD_MAX, HANDED_OVER_HELD_MS, HELD_CLOSED_MAX, HELD_CLOSED_MS } from '../limits.ts'
 import type { Clock } from '../ports.ts'
 import { type BalanceName, balanceName } from './keys.ts'
 
@@ -28,6 +28,8 @@ export interface Lost {
 export class Holdings {
   readonly #clock: Clock
   readonly #open = new Map<ReservationId, Written & { readonly move: ReassertMove }>()
+  /** Open ones that others are to close, oldest first. */
+  readonly #handedOver = new Map<ReservationId, number>()
   #closed: (Written & { readonly closing: Closing; readonly atMs: number })[] = []
   readonly #seen = new Map<BalanceName, { readonly seq: number; readonly used: bigint }>()
   #holder: Holder | null = null
@@ -75,11 +77,14 @@ export class Holdings {
     const lines = move.alternatives[alternative] ?? []
     this.#holder = holder
     this.#open.set(id, { move: { id, holder, lines, deadlineMs, priceBook }, ...this.#now() })
+    if (move.handsOver === true) this.#handedOver.set(id, this.#clock.monotonicMs())
+    this.#letGo()
     for (const [index, balance] of balances.entries()) this.#note(lines[index], balance)
   }
 
   closed(closing: Closing): void {
     this.#open.delete(closing.move.id)
+    this.#handedOver.delete(closing.move.id)
     const atMs = this.#clock.monotonicMs()
     const kept = this.#closed
     kept.push({ closing, atMs, ...this.#now() })
@@ -91,6 +96,7 @@ export class Holdings {
 
   /** What a server that came to its epoch by `recovery` may lack: all but what it had before, as far as we were there. */
   lost({ epoch, was, began }: Recovery): Lost {
+    this.#letGo()
     const nowMs = this.#clock.monotonicMs()
     const isThere = (written: Written): boolean => written.epoch === epoch || (written.epoch === was && written.seq <= began)
     return {
@@ -131,6 +137,16 @@ export class Holdings {
     this.#seen.set(name, { seq: this.#seq, used: limit - available })
     const [oldest] = this.#seen.keys()
     if (this.#seen.size > BALANCES_SEEN_MAX && oldest !== undefined) this.#seen.delete(oldest)
+  }
+
+  /** Of what was handed over, only the newest may be lost with a store. */
+  #letGo(): void {
+    const nowMs = this.#clock.monotonicMs()
+    for (const [id, atMs] of this.#handedOver) {
+      if (nowMs - atMs <= HANDED_OVER_HELD_MS && this.#handedOver.size <= HANDED_OVER_HELD_MAX) return
+      this.#handedOver.delete(id)
+      this.#open.delete(id)
+    }
   }
 
   #outlived(atMs: number, nowMs: number): boolean {

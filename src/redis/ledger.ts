@@ -21,7 +21,7 @@ import { GroupCommit } from './group-commit.ts'
 import { Holdings } from './holdings.ts'
 import { ledgerKeys } from './keys.ts'
 import { beat, observe, reassert } from './progress.ts'
-import { entries, findByResponse, list, read, reservations } from './reading.ts'
+import { entries, find, findByResponse, list, read, reservations } from './reading.ts'
 import { type Channel, type Ran, Runner } from './runner.ts'
 import { readScripts } from './scripts.ts'
 import { sweep } from './sweep.ts'
@@ -96,6 +96,7 @@ export async function openRedisLedger(options: RedisLedgerOptions): Promise<Redi
     list: async query => list(runner, query),
     reservations: async query => reservations(runner, query),
     entries: async query => entries(runner, query),
+    find: async id => find(runner, id),
     findByResponse: async response => findByResponse(runner, response),
     acknowledge: async seq => acknowledge(runner, seq),
     close: async () => connection.close(),

@@ -1,8 +1,8 @@
 // Questions to the ledger in Redis: balances, pages of budgets and reservations, entries. Nothing here writes.
 import type { BudgetKey } from '../core/budget.ts'
-import type { Balance, LedgerFault } from '../core/reservation.ts'
+import type { Balance, LedgerFault, ReservationId } from '../core/reservation.ts'
 import type { Window } from '../core/window.ts'
-import type { BalancePage, FoundReservation, LedgerEntry, ReadOutcome, ReservationPage } from '../ports.ts'
+import type { BalancePage, FoundReservation, LedgerEntry, ReadOutcome, ReservationPage, ReservationRecord } from '../ports.ts'
 import { asRow, decodeEntry, decodeFigures, decodePriceBook, decodeRecord, decodeResponse } from './decode.ts'
 import { type BalanceName, balanceName, parseBalanceName } from './keys.ts'
 import type { Runner } from './runner.ts'
@@ -89,6 +89,15 @@ export async function entries(
   const time = await readBalances(runner, [])
   if (time.kind !== 'read') return time
   return { ...time, value: (reply.value as readonly unknown[]).map(decodeEntry) }
+}
+
+/** One record as it stands. */
+export async function find(runner: Runner, id: ReservationId): Promise<ReadOutcome<ReservationRecord | null>> {
+  const text = await runner.command('GET', [runner.keys.record(id)])
+  if (text.kind !== 'reply') return text
+  const time = await readBalances(runner, [])
+  if (time.kind !== 'read') return time
+  return { ...time, value: typeof text.value === 'string' ? decodeRecord(id, text.value) : null }
 }
 
 /** The reservation that was settled under a response's hash, for as long as its record is kept. */

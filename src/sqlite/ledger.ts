@@ -97,7 +97,8 @@ function portTo(worker: Worker, clock: Clock): Ledger {
     list: query => ask({ kind: 'list', query }),
     reservations: query => ask({ kind: 'reservations', query }),
     entries: query => ask({ kind: 'entries', query }),
-    findByResponse: response => ask({ kind: 'find', response }),
+    find: id => ask({ kind: 'find', id }),
+    findByResponse: response => ask({ kind: 'find-by-response', response }),
     acknowledge: seq => ask({ kind: 'acknowledge', seq }),
     close: () => {
       if (stopped !== null) return Promise.resolve()

@@ -1,5 +1,5 @@
 // What the ledger's thread is told and answers. Values only; both sides run the same build.
-import type { AdjustMove, Holder, ObserveMove, ReleaseMove, ReserveMove, SettleMove } from '../core/reservation.ts'
+import type { AdjustMove, Holder, ObserveMove, ReleaseMove, ReservationId, ReserveMove, SettleMove } from '../core/reservation.ts'
 import type { MoveTime } from '../core/step.ts'
 import type { Ledger } from '../ports.ts'
 
@@ -17,7 +17,8 @@ export type Request =
   | { readonly kind: 'list'; readonly query: Argument<'list'> }
   | { readonly kind: 'reservations'; readonly query: Argument<'reservations'> }
   | { readonly kind: 'entries'; readonly query: Argument<'entries'> }
-  | { readonly kind: 'find'; readonly response: string }
+  | { readonly kind: 'find'; readonly id: ReservationId }
+  | { readonly kind: 'find-by-response'; readonly response: string }
   | { readonly kind: 'acknowledge'; readonly seq: number }
 
 /** Each request with the time at which it was asked. */

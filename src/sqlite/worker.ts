@@ -114,6 +114,8 @@ function answer({ ledger, shelf }: Opened, request: Request, time: MoveTime): un
     case 'entries':
       return ledger.entries(request.query, time.storeClockMs)
     case 'find':
+      return ledger.find(request.id, time.storeClockMs)
+    case 'find-by-response':
       return ledger.findByResponse(request.response, time.storeClockMs)
     case 'acknowledge':
       return ledger.acknowledge(request.seq, time)

@@ -270,6 +270,22 @@ function responsesContract(make: MakeLedger): void {
       expect(await found(at, hash)).toEqual({ id: lost.id, lines, priceBook: '' })
     }))
 
+  it('shows one reservation as it stands, whoever holds it', () =>
+    scene(make, async at => {
+      const lines = [line('a', 100n), line('m', 9n, { unit: 'USD', hard: false, floor: 2n })]
+      const move = await at.admit(lines)
+      const shown = async () => {
+        const read = await at.ledger.find(move.id)
+        return read.kind === 'read' ? read.value : read
+      }
+      const { id, deadlineMs } = move
+      expect(await shown()).toEqual({ id, holder: move.holder, state: 'open', deadlineMs, lines })
+      // Another holder settles it: the record stays its first holder's.
+      await at.ledger.settle({ ...settleMove(move, lines, [60n, 4n]), holder: holder(9) })
+      expect(await shown()).toMatchObject({ id, holder: move.holder, state: 'settled-proven', lines })
+      expect(await at.ledger.find(mintId(await at.now()))).toMatchObject({ kind: 'read', value: null })
+    }))
+
   it('answers out-of-bounds to a response that is no hash', () =>
     scene(make, async at => {
       const move = await at.admit([line('a', 100n)])

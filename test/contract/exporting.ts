@@ -63,6 +63,7 @@ export function exportingContract(make: MakeLedger): void {
           await ledger.reservations({ open: true, cursor: '', count: 10 }),
           await ledger.entries({ afterSeq: 0, count: 1 }),
           await ledger.findByResponse('e'.repeat(64)),
+          await ledger.find(mintId(0)),
         ])
           expect(read).toMatchObject({ kind: 'read', seq, storeMs: expect.any(Number) })
       }

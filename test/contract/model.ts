@@ -32,6 +32,7 @@ export function modelOver(model: ModelLedger): Store {
       list: async query => model.list(query, storeClock.wallMs()),
       reservations: async query => model.reservations(query, storeClock.wallMs()),
       entries: async query => model.entries(query, storeClock.wallMs()),
+      find: async id => model.find(id, storeClock.wallMs()),
       findByResponse: async response => model.findByResponse(response, storeClock.wallMs()),
       acknowledge: async seq => model.acknowledge(seq, time()),
       close: async () => {},

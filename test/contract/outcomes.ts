@@ -4,7 +4,7 @@ import type { Ledger } from '../../src/ports.ts'
 type Asked = Exclude<keyof Ledger, 'close'>
 type Kind<Method extends Asked> = Awaited<ReturnType<Ledger[Method]>>['kind']
 /** A read brings nothing with it that a clock could spoil, so it never answers `clock-skew`. */
-type Reads = 'read' | 'list' | 'reservations' | 'entries' | 'findByResponse'
+type Reads = 'read' | 'list' | 'reservations' | 'entries' | 'find' | 'findByResponse'
 
 const READ = { read: true, unavailable: true } as const
 const FAULTS = { 'clock-skew': true, unavailable: true } as const
@@ -56,6 +56,7 @@ const OUTCOMES: { readonly [Method in Asked]: Readonly<Record<Exclude<Kind<Metho
     list: READ,
     reservations: READ,
     entries: READ,
+    find: READ,
     findByResponse: READ,
   }
 
@@ -84,6 +85,7 @@ export function noting(ledger: Ledger, seen: Set<string>): Ledger {
     list: query => note('list', ledger.list(query)),
     reservations: query => note('reservations', ledger.reservations(query)),
     entries: query => note('entries', ledger.entries(query)),
+    find: id => note('find', ledger.find(id)),
     findByResponse: response => note('findByResponse', ledger.findByResponse(response)),
     close: () => ledger.close(),
   }

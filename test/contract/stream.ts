@@ -249,6 +249,7 @@ export function streamContract(make: MakeLedger): void {
         await ledger.reservations({ open: true, ...page }),
         await ledger.entries({ afterSeq: 0, count: 10 }),
         await ledger.findByResponse('e'.repeat(64)),
+        await ledger.find(mintId(0)),
       ])
         expect(outcome).toEqual({ kind: 'unavailable', why: expect.any(String) })
     }))

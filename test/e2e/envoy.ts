@@ -25,8 +25,10 @@ export interface EnvoySetting {
   readonly purserPorts: readonly number[]
   /** The port of a provider without TLS on this machine, which stands in for every provider of the configuration. */
   readonly providerPort: number
-  /** Which of the shipped configurations, in `deploy/envoy`. */
+  /** Which of the shipped configurations, in `deploy/envoy`; unless told, `default.yaml`. */
   readonly file?: string
+  /** Takes the marks away that hide what only newer Envoys know. */
+  readonly newest?: boolean
   /** The folder with the keys of the providers, which Envoy is to send: what the shipped file has behind `#key`. */
   readonly keys?: string
   /** Wraps the command, for instance `['taskset', '-c', '0']`. */
@@ -49,6 +51,7 @@ interface Address {
 interface Cluster {
   name: string
   type: string
+  circuit_breakers?: unknown
   transport_socket?: unknown
   load_assignment: { endpoints: { lb_endpoints: { endpoint: { address: Address } }[] }[] }
 }
@@ -56,14 +59,19 @@ export interface ConnectionManager {
   access_log?: unknown[]
   http_filters: { name: string; typed_config: Record<string, unknown> }[]
   route_config: {
-    virtual_hosts: { name: string; domains: string[]; routes: { name: string; match: unknown; typed_per_filter_config?: unknown }[] }[]
+    virtual_hosts: {
+      name: string
+      domains: string[]
+      routes: { name: string; match: unknown; route?: object; typed_per_filter_config?: Record<string, unknown> }[]
+    }[]
   }
 }
 
 /** Starts Envoy and resolves when it serves; with Purser servers, when all of them passed a health check. */
 export async function startEnvoy(setting: EnvoySetting): Promise<Envoy> {
   const [port, adminPort] = [await freePort(), await freePort()]
-  const config = JSON.stringify(shippedConfig(setting, port, adminPort))
+  const shipped = shippedConfig(setting, port, adminPort)
+  const config = JSON.stringify(shipped)
   const binary = execFileSync(join(ROOT, 'scripts/envoy'), { encoding: 'utf8' }).trim()
   const [command = binary, ...args] = [...(setting.launcher ?? []), binary]
   const child = startChild('envoy', command, [
@@ -99,7 +107,9 @@ export async function startEnvoy(setting: EnvoySetting): Promise<Envoy> {
   }
   try {
     await until('Envoy to be live', 30_000, child, async () => (await admin('/ready')).startsWith('LIVE'))
-    if (setting.purserPorts.length > 0) await envoy.healthy('purser', setting.purserPorts.length)
+    for (const { name, load_assignment } of shipped.static_resources.clusters) {
+      if (name.startsWith('purser')) await envoy.healthy(name, load_assignment.endpoints[0]?.lb_endpoints.length ?? 0)
+    }
   } catch (error) {
     await envoy.stop()
     throw error
@@ -110,7 +120,8 @@ export async function startEnvoy(setting: EnvoySetting): Promise<Envoy> {
 function shippedConfig(setting: EnvoySetting, port: number, adminPort: number): EnvoyConfig {
   const text = readFileSync(join(ROOT, 'deploy/envoy', setting.file ?? 'default.yaml'), 'utf8')
   const { keys } = setting
-  const config = parse(keys === undefined ? text : text.replaceAll('#key ', '').replaceAll('/etc/purser', keys)) as EnvoyConfig
+  const shown = setting.newest === true ? text.replaceAll('#+ ', '') : text
+  const config = parse(keys === undefined ? shown : shown.replaceAll('#key ', '').replaceAll('/etc/purser', keys)) as EnvoyConfig
   config.admin.address.socket_address.port_value = adminPort
   const [listener] = config.static_resources.listeners
   if (listener === undefined) throw new Error('deploy/envoy/default.yaml has no listener')
@@ -136,7 +147,7 @@ export function connectionManager(config: EnvoyConfig): ConnectionManager {
   return found
 }
 
-function setServers(cluster: Cluster, ports: readonly number[]): void {
+export function setServers(cluster: Cluster, ports: readonly number[]): void {
   const [endpoints] = cluster.load_assignment.endpoints
   if (endpoints === undefined) throw new Error(`deploy/envoy/default.yaml has no endpoints in the cluster ${cluster.name}`)
   cluster.type = 'STATIC'

@@ -16,6 +16,9 @@ const door = (streams: number, admitting = true): Parameters<typeof refusesMore>
     open: () => {
       throw new Error('asked whether, not to')
     },
+    resume: () => null,
+    witness: () => {},
+    refused: () => {},
     admitting: () => admitting,
   }
   return { factory, lag, streams: open(streams), verdicts: new VerdictQueue(clock) }

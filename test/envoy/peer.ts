@@ -18,6 +18,7 @@ import type {
   RequestInfo,
   ResponseAnswer,
   ResponseInfo,
+  Testimony,
 } from '../../src/enforcer/exchange.ts'
 import { loadProtos, type ProcessingRequest, type ProcessingResponse, SERVICE_NAME, type WireHeader } from '../../src/envoy/protos.ts'
 import { type Door, openDoor } from '../../src/envoy/server.ts'
@@ -35,6 +36,9 @@ export const REFUSAL: Refusal = {
   body: '{"no":"money"}',
   reason: 'exhausted',
 }
+
+/** The only text that a {@link House} takes for a handover of its own. */
+export const HANDOVER = 'ours'
 
 export interface Script {
   readonly head?: HeadAnswer
@@ -131,6 +135,8 @@ export class KeptLog implements DoorLog {
 export class House {
   readonly log: KeptLog = new KeptLog()
   readonly exchanges: ScriptedExchange[] = []
+  readonly testimonies: Testimony[] = []
+  readonly refusals: string[] = []
   script: Script = {}
   admitting = true
   #door: Door | null = null
@@ -143,6 +149,14 @@ export class House {
         house.exchanges.push(exchange)
         return exchange
       },
+      resume: (handover: string) => {
+        if (handover !== HANDOVER) return null
+        const exchange = new ScriptedExchange(house.script)
+        house.exchanges.push(exchange)
+        return exchange
+      },
+      witness: (testimony: Testimony) => void house.testimonies.push(testimony),
+      refused: (reason: string) => void house.refusals.push(reason),
       admitting: () => house.admitting,
     }
     house.#door = await openDoor(factory, { listen, tls, clock: CLOCK, log: house.log })

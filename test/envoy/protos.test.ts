@@ -6,7 +6,7 @@ import { loadProtos, SERVICE_NAME } from '../../src/envoy/protos.ts'
 
 const TAG = 'v1.40.0'
 const PROTOS = join(import.meta.dirname, '../../protos')
-const SCALARS = ['string', 'bytes', 'bool', 'uint32']
+const SCALARS = ['string', 'bytes', 'bool', 'uint32', 'int32', 'int64']
 
 const listed = readFileSync(join(import.meta.dirname, `fields-${TAG}.txt`), 'utf8')
   .trim()
@@ -60,9 +60,9 @@ describe(`the vendored protos and Envoy ${TAG}`, () => {
   const lines = files.flatMap(file => fieldsOf(readFileSync(join(PROTOS, file), 'utf8')))
 
   it('has something to compare', () => {
-    expect(files).toHaveLength(4)
-    expect(lines.length).toBeGreaterThan(130)
-    expect(listed.length).toBeGreaterThan(250)
+    expect(files).toHaveLength(11)
+    expect(lines.length).toBeGreaterThan(190)
+    expect(listed.length).toBeGreaterThan(500)
     expect(lines.filter(line => line.startsWith('envoy.service.ext_proc.v3.ProcessingRequest '))).toHaveLength(10)
   })
 
@@ -78,8 +78,10 @@ describe(`the vendored protos and Envoy ${TAG}`, () => {
   })
 
   it('says in every file where it comes from', () => {
-    for (const file of files)
-      expect(readFileSync(join(PROTOS, file), 'utf8')).toMatch(new RegExp(`^// Trimmed from Envoy ${TAG}, api/${file} \\(Apache-2.0\\)`))
+    for (const file of files) {
+      const origin = file.startsWith('google/') ? `googleapis, ${file}` : `Envoy ${TAG}, api/${file}`
+      expect(readFileSync(join(PROTOS, file), 'utf8')).toMatch(new RegExp(`^// Trimmed from ${origin} \\(Apache-2.0\\)`))
+    }
   })
 
   it('loads, and skips what is newer', () => {

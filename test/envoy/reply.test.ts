@@ -116,7 +116,7 @@ describe('a refusal', () => {
   })
 
   it('keeps its reason in one word', () => {
-    expect(refusalReply({ ...REFUSAL, reason: 'a b\n"c"' }).immediateResponse?.details).toBe('purser_a_b__c_')
+    expect(refusalReply({ ...REFUSAL, reason: 'a b\n"c"' as 'wiring' }).immediateResponse?.details).toBe('purser_a_b__c_')
   })
 })
 

@@ -13,6 +13,7 @@ import { certificateFiles } from './certificate.ts'
 import { answer, body, CLOCK, House, head, KeptLog, later, NO_CHANGE, piece } from './peer.ts'
 
 const ADMIT: BodyAnswer = { kind: 'admit', body: null, change: NO_CHANGE, metadata: {} }
+const NOTHING_HANDED = { resume: () => null, witness: () => {}, refused: () => {} }
 const NAME = 'envoy.service.ext_proc.v3.ExternalProcessor'
 const closing: (() => void)[] = []
 
@@ -52,6 +53,7 @@ describe('health', () => {
       open: () => {
         throw new Error('none is opened here')
       },
+      ...NOTHING_HANDED,
       admitting: () => true,
     }
     const door = await openDoor(factory, { listen: '127.0.0.1:0', tls: null, clock: CLOCK, log: new KeptLog() })
@@ -95,6 +97,8 @@ describe('reflection', () => {
       })
     const list = await ask({ listServices: '*' })
     expect((list['listServicesResponse'] as unknown as { service: { name: string }[] }).service.map(({ name }) => name).sort()).toEqual([
+      'envoy.service.accesslog.v3.AccessLogService',
+      'envoy.service.auth.v3.Authorization',
       NAME,
       'grpc.health.v1.Health',
     ])
@@ -214,6 +218,7 @@ describe('a door that cannot be opened', () => {
     open: () => {
       throw new Error('none is opened here')
     },
+    ...NOTHING_HANDED,
     admitting: () => true,
   }
   const open = (listen: string, tls: Parameters<typeof House.open>[0] = null) =>

@@ -29,6 +29,9 @@ async function open(): Promise<Door> {
     open: () => {
       throw new Error('none is opened here')
     },
+    resume: () => null,
+    witness: () => {},
+    refused: () => {},
     admitting: () => true,
   }
   const door = await openDoor(factory, { listen: `unix:${path}`, tls: null, clock: CLOCK, log: new KeptLog() })

@@ -24,6 +24,7 @@ export function openFarLedger(process: Process, link: Link, store: Store): Ledge
     list: query => far.ask<'list'>({ kind: 'list', query }),
     reservations: query => far.ask<'reservations'>({ kind: 'reservations', query }),
     entries: query => far.ask<'entries'>({ kind: 'entries', query }),
+    find: id => far.ask<'find'>({ kind: 'find', id }),
     findByResponse: response => far.ask<'findByResponse'>({ kind: 'findByResponse', response }),
     acknowledge: seq => far.ask<'acknowledge'>({ kind: 'acknowledge', seq }),
     close: async () => far.close(),

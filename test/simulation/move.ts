@@ -1,7 +1,16 @@
 // Whatever can be asked of a ledger, as one value: it travels, is kept in a history, and is performed on any model.
 import type { BudgetKey } from '../../src/core/budget.ts'
 import type { ModelLedger } from '../../src/core/ledger.ts'
-import type { AdjustMove, Holder, ObserveMove, ReassertMove, ReleaseMove, ReserveMove, SettleMove } from '../../src/core/reservation.ts'
+import type {
+  AdjustMove,
+  Holder,
+  ObserveMove,
+  ReassertMove,
+  ReleaseMove,
+  ReservationId,
+  ReserveMove,
+  SettleMove,
+} from '../../src/core/reservation.ts'
 import type { MoveTime } from '../../src/core/step.ts'
 import type { Window } from '../../src/core/window.ts'
 
@@ -19,6 +28,7 @@ export type Move =
   | { readonly kind: 'list'; readonly query: { readonly prefix: string; readonly cursor: string; readonly count: number } }
   | { readonly kind: 'reservations'; readonly query: { readonly open: boolean; readonly cursor: string; readonly count: number } }
   | { readonly kind: 'entries'; readonly query: { readonly afterSeq: number; readonly count: number } }
+  | { readonly kind: 'find'; readonly id: ReservationId }
   | { readonly kind: 'findByResponse'; readonly response: string }
 
 export type MoveKind = Move['kind']
@@ -54,12 +64,14 @@ export function perform(ledger: ModelLedger, asked: Move, time: MoveTime): Outco
       return ledger.reservations(asked.query, time.storeClockMs)
     case 'entries':
       return ledger.entries(asked.query, time.storeClockMs)
+    case 'find':
+      return ledger.find(asked.id, time.storeClockMs)
     case 'findByResponse':
       return ledger.findByResponse(asked.response, time.storeClockMs)
   }
 }
 
-const READS: readonly MoveKind[] = ['read', 'list', 'reservations', 'entries', 'findByResponse']
+const READS: readonly MoveKind[] = ['read', 'list', 'reservations', 'entries', 'find', 'findByResponse']
 export const onlyReads = ({ kind }: Move): boolean => READS.includes(kind)
 
 /** What a trace says of a move. */
