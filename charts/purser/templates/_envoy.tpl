@@ -23,7 +23,7 @@ typed_config:
       - name: envoy.retry_host_predicates.previous_hosts
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
-      host_selection_retry_max_attempts: 3
+      host_selection_retry_max_attempts: 30
   processing_mode:
     request_header_mode: SEND
     request_body_mode: BUFFERED
