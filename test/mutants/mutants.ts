@@ -184,10 +184,10 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   enforcer(
-    'lifecycle.ts',
+    'take.ts',
     'forwards a call whose reserve is not known',
-    "if (admission.kind === 'unknown' && allowed === null) {",
-    "if (admission.kind === 'unknown' && allowed !== null) {",
+    'if (allowed === null) return null',
+    'if (allowed !== null) return null',
   ),
   enforcer(
     'charge.ts',

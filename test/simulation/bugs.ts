@@ -97,10 +97,15 @@ export const BUGS: readonly Bug[] = [
   bug(
     'what was admitted while the ledger was away is never posted',
     'enforcer/close.ts',
-    'settler.settle(',
-    'if (allowed === null) settler.settle(',
+    '  settler.settle(\n',
+    '  if (allowed === null) settler.settle(\n',
   ),
-  bug('a reserve that is not known is not given back', 'enforcer/lifecycle.ts', "this.#release(held, 'unknown')", ''),
+  bug(
+    'a reserve that is not known is not given back',
+    'enforcer/take.ts',
+    "releaseReservation(enforcer, { reservation, plan, allowed: null }, 'unknown')",
+    '',
+  ),
   bug('a client that left before its verdict keeps its reservation', 'enforcer/lifecycle.ts', "this.#release(held, 'gone')", ''),
   bug(
     'a call that is cut off is forgiven',
@@ -176,7 +181,7 @@ export const BUGS: readonly Bug[] = [
     'await reassert(runner, open.slice(0, 0))',
   ),
   bug('what was settled is not told again', 'redis/recovery.ts', "each.kind === 'settle' ? [each.move] : []", '[]'),
-  bug('a recovery is not waited for', 'redis/recovery.ts', "if (state === 'over') {", "if (state !== 'clock-skew') {"),
+  bug('a recovery is not waited for', 'redis/recovery.ts', "if (reported[0] === 'over') {", "if (reported[0] !== 'clock-skew') {"),
   bug(
     'a short count of replicas is enough',
     'redis/guard.ts',
