@@ -77,6 +77,7 @@ export const VARIANTS: Readonly<Record<string, object>> = {
       unbudgeted: 'deny',
       jwtPayloadKey: 'main',
       httpTokenSecret: 'token',
+      webhook: { url: 'https://alerts.example/purser', secret: 'webhook' },
       listenHost: '[::]',
       podLabels: { a: 'b' },
       podAnnotations: { c: 'd' },
