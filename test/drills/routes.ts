@@ -7,6 +7,12 @@ export interface Upstreams {
   readonly nobody: number
 }
 
+interface Overridden {
+  readonly typed_per_filter_config: {
+    readonly 'envoy.filters.http.ext_proc': { readonly overrides: { grpc_initial_metadata: { readonly key: string }[] } }
+  }
+}
+
 /**
  * The shipped configuration, and routes that a drill chooses by `x-route`. A replica that was put out for a failure comes back at once:
  * in the shipped one it takes five seconds and more with each time, and drills would wait for it.
@@ -41,12 +47,16 @@ export function forDrills(config: EnvoyConfig, { odd, nobody }: Upstreams): void
     match: { prefix: '/', headers: [{ name: 'x-route', string_match: { exact: name } }] },
     route: { ...action, ...more },
   })
+  // Its attempts may all have been read, so it must not say that they were not.
+  const retries = structuredClone(route('retries', { cluster: 'odd', retry_policy: { retry_on: '5xx', num_retries: 2 } })) as Overridden
+  const { overrides } = retries.typed_per_filter_config['envoy.filters.http.ext_proc']
+  overrides.grpc_initial_metadata = overrides.grpc_initial_metadata.filter(({ key }) => key !== 'x-purser-retries')
   host?.routes.unshift(
     ...([
       route('odd', { cluster: 'odd' }),
       route('nobody', { cluster: 'nobody' }),
       route('timeout', { timeout: '1s' }),
-      route('retries', { cluster: 'odd', retry_policy: { retry_on: '5xx', num_retries: 2 } }),
+      retries,
     ] as (typeof host.routes)[number][]),
   )
 }
