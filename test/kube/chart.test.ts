@@ -53,6 +53,7 @@ describe('values that are refused', () => {
   it.each<[string, object, string]>([
     ['a typo at the top', { ...trial, enforcers: {} }, "additional properties 'enforcers' not allowed"],
     ['a typo further down', { ...trial, enforcer: { replica: 3 } }, "additional properties 'replica' not allowed"],
+    ['a webhook without its secret', { ...trial, enforcer: { webhook: { url: 'https://a' } } }, 'enforcer.webhook.secret is needed'],
     ['a typo in a list', { ...trial, attach: { envoyGateway: { targets: [{ namespace: 'a', nme: 'b' }] } } }, "missing property 'name'"],
     ['no ledger', {}, 'exactly one of redis.url, redis.urlSecret.name and redis.dev.enabled'],
     ['two ledgers', { redis: { url: 'redis://a', dev: { enabled: true } } }, 'exactly one of redis.url'],
@@ -106,13 +107,15 @@ describe('what serve and control are told', () => {
       trustXfcc: true,
       jwtPayloadKey: 'main',
       httpTokenFile: '/etc/purser/http-token/token',
+      webhookUrl: 'https://alerts.example/purser',
+      webhookSecretFile: '/etc/purser/webhook/secret',
       grpcTlsCert: '/etc/purser/grpc-tls/tls.crt',
       grpcTlsKey: '/etc/purser/grpc-tls/tls.key',
       grpcTlsClientCa: '/etc/purser/grpc-client-ca/ca.crt',
     })
     // Whole folders, for a file that is mounted alone never changes.
     expect(volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(
-      ['grpc-client-ca', 'grpc-tls', 'http-token'].map(name => `/etc/purser/${name}`),
+      ['grpc-client-ca', 'grpc-tls', 'http-token', 'webhook'].map(name => `/etc/purser/${name}`),
     )
   })
 
