@@ -197,6 +197,31 @@ describe('a promoted server', () => {
   })
 })
 
+describe('while a recovery is on', () => {
+  it('nothing is reserved, also by who had passed the fence before it began', async () => {
+    const [member, dead] = [await join(), await join()]
+    await dead.ledger.close()
+    const runId = /run_id:(\w+)/.exec(await command(first, 'INFO', 'server'))?.[1] ?? ''
+    const meta = '{purser:moving}:meta'
+    const was = await epoch(first)
+    const seq = await command(first, 'HGET', meta, 'seq')
+    const began = {
+      epoch: `${Date.now()}-${runId}`,
+      was,
+      began: seq,
+      mode: 'recovering',
+      until: `${Date.now() + 1_200}`,
+      living: '0',
+      server: runId,
+    }
+    await command(first, 'HSET', meta, ...Object.entries(began).flat())
+    expect((await reserveAs(member)).kind).toBe('unavailable')
+    expect(await command(first, 'HGET', meta, 'mode')).toBe('recovering')
+    await isBack(member)
+    expect(await command(first, 'HEXISTS', meta, 'mode')).toBe('0')
+  })
+})
+
 describe('no recovery begins', () => {
   it('where one script differs, as in a rolling upgrade', async () => {
     const member = await join()
