@@ -39,6 +39,14 @@ export function balancesContract(make: MakeLedger): void {
       expect(await balance(next)).toMatchObject({ spent: 0n, reserved: 1_000n, available: 0n })
     }))
 
+  it('ends a calendar window with its last millisecond', () =>
+    scene(make, async ({ attempt, advance, now }) => {
+      const window = hourOf(await now())
+      if (window.kind !== 'calendar') throw new Error('an hour is a calendar window')
+      await advance(window.endMs - (await now()))
+      expect(await attempt([line('h', 1n, { window })])).toMatchObject({ kind: 'window-stale' })
+    }))
+
   it('slides: what was admitted counts for the span, then no longer', () =>
     scene(make, async ({ ledger, admit, attempt, balance, pass, entries }) => {
       const window = sliding(MINUTE)

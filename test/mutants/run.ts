@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { MUTANTS, type Mutant } from './mutants.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const COPIED = ['src', 'test', 'charts', 'protos', 'demo', 'deploy', 'scripts', 'package.json', 'tsconfig.json']
+const COPIED = ['src', 'docs', 'test', 'charts', 'protos', 'demo', 'deploy', 'scripts', 'package.json', 'tsconfig.json']
 const COPIES = 2
 
 type Fate =
@@ -58,7 +58,12 @@ async function fateOf({ file, from, to, tests }: Mutant, copy: string): Promise<
 }
 
 interface Report {
-  readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly TestResult[] }[]
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly message: string
+    readonly assertionResults: readonly TestResult[]
+  }[]
 }
 interface TestResult {
   readonly status: string
@@ -76,5 +81,6 @@ async function runSuites(tests: readonly string[], copy: string): Promise<{ code
   const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report
   const test = testResults.flatMap(({ assertionResults }) => assertionResults).find(({ status }) => status === 'failed')
   const suite = testResults.find(({ status }) => status === 'failed')
-  return { code, by: test?.fullName ?? suite?.name ?? null }
+  const ofSuite = suite === undefined ? null : `${relative(copy, suite.name)}: ${suite.message.split('\n')[0]}`
+  return { code, by: test?.fullName ?? ofSuite }
 }
