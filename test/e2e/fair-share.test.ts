@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SHARE_LOOK_MS } from '../../src/limits.ts'
 import { call, manyConnections } from './call.ts'
 import { accessKey, budgetPolicy } from './policies.ts'
 import { CHAT_PATH, chatBody, startTestProvider, type TestProvider } from './provider.ts'
@@ -77,6 +78,8 @@ describe('a shared budget', () => {
       while (!isOver) if (!(await ask('noisy'))) await pause(20)
     }
     await Promise.all([ask('slow'), ask('other')])
+    // Until each replica has looked who is active: before that, one may give the noisy one all that it does not know to be others'.
+    await pause(2 * SHARE_LOOK_MS)
     const noise = Array.from({ length: 10 }, hammer)
     await Promise.all([steady('slow'), steady('other')])
     isOver = true
