@@ -47,6 +47,7 @@ export const VERSION_FORGET_MS = 60_000 // an older version of a limit counts ag
 export const PRESENT_EVERY_MS = 10_000 // refusals are to cost no write, but six of these must fit into the time before
 export const RESUME_GAP_MS = 5_000
 export const RECOVER_MS = 1_500 // what a recovering store waits for holders at most: Envoy's clients wait no longer either
+export const SETTLES_AT_ONCE = 8 // of one script: nobody waits for a settlement, but every reserve waits for the script before it
 export const RECOVER_POLL_MS = 25
 export const HELD_CLOSED_MS = 60_000 // settlements kept to be told again to a store that lost them
 export const HELD_CLOSED_MAX = 50_000 // about 50 MB

@@ -112,7 +112,8 @@ export async function considerBody(request: MeteredRequest, body: Uint8Array, ru
   const input = { call, provider, bound, book, nowMs: time.now(), counted, ...powersAt(provider) }
   const found = waysOf({ ...input, headroom, powersAt, maySteer: !isFixed })
   if (found.kind === 'refused') return no(found.verdict)
-  const repeating = repeatRules(bindCall(input).policies)
+  const mayRepeat = repeatRules(bound.policies).length > 0
+  const repeating = mayRepeat ? repeatRules(bindCall(input).policies) : []
   const repeated = repeating.length === 0 ? null : rules.repeats.came(await fingerprintOf(request, call, read.plain), repeating)
   if (repeated !== null && repeated.refusal !== null) return { kind: 'refused', verdict: repeated.refusal }
   const audited = auditedPlan(input) ?? repeated?.audited ?? null

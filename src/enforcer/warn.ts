@@ -9,6 +9,7 @@ import { DEADLINE_MS, NOT_AFTER_MS, WARN_LOOK_MAX, WARN_LOOK_MS, WARNINGS_REMEMB
 import type { Enforcer } from './enforcer.ts'
 import type { HeaderChange } from './exchange.ts'
 import type { Plan } from './plan.ts'
+import { budgetText } from './refuse.ts'
 
 export interface Warner {
   /** Takes note of a call's balances, one a line. Answers what its client is told: budgets whose policies expose what is left. */
@@ -73,7 +74,9 @@ export function createWarner(parts: Parts): Warner {
         const [line, balance] = [lines[index], balances[index]]
         if (bound.limit.warnAtPercent.length === 0 || line === undefined || balance === undefined) return []
         const percent = found(bound, line.window, balance)
-        return percent === null || !bound.response.exposeBalance ? [] : [`${budgetName(bound)} ${percent}%`]
+        return percent === null || !bound.response.exposeBalance
+          ? []
+          : [`${budgetText({ policy: bound.policy, limit: bound.limit.name })} ${percent}%`]
       })
       return told.length === 0 ? null : told.join(', ')
     },
@@ -114,6 +117,3 @@ async function raise(
   telemetry.warned({ id, ...warning })
   return true
 }
-
-const budgetName = ({ policy, limit }: BoundLimit): string =>
-  `${policy.namespace === '' ? '' : `${policy.namespace}/`}${policy.name}/${limit.name}`

@@ -4,6 +4,7 @@ import { assert } from '../core/assert.ts'
 import type { Call } from '../core/call.ts'
 import type { SteerTarget } from '../core/concessions.ts'
 import { boundWithin, rungs } from '../core/headroom.ts'
+import type { Binding } from '../core/policy.ts'
 import type { Shortfall } from '../core/refusal.ts'
 import { ALTERNATIVES_MAX, LINES_MAX } from '../limits.ts'
 import { cheapestThatFits } from './fitting.ts'
@@ -60,12 +61,14 @@ export interface WaysInput extends PlanInput, Powers {
 interface Route {
   readonly input: WaysInput
   readonly target: SteerTarget | null
+  /** What binds the call there as it was asked, where that is known already. */
+  readonly binding?: Binding
 }
 
 export function waysOf(input: WaysInput): Ways {
   const binding = bindCall(input)
   const { substitutes, onForbiddenModel, steering } = binding.concessions
-  const own: Route = { input, target: null }
+  const own: Route = { input, target: null, binding }
   const isForbidden = binding.forbidden?.what === 'model' && onForbiddenModel === 'Substitute'
   // A forbidden model is replaced, by the first that can be had; null: as it was asked.
   const models = isForbidden ? substitutes : [null]
@@ -128,7 +131,7 @@ function tryRoutes(routes: readonly Route[], model: string | null, found: Found)
 }
 
 /** The call by a route, with this model in the place of the one it asks for (null: as it asks); null where it cannot be had there, or is free. */
-function wayOf({ input, target }: Route, model: string | null, found: Found): Way | null {
+function wayOf({ input, target, binding }: Route, model: string | null, found: Found): Way | null {
   const asked = input.call.models[0] ?? ''
   if (model === asked || (model !== null && !input.mayInject)) return null
   const call = model === null ? input.call : input.as(model)
@@ -140,7 +143,7 @@ function wayOf({ input, target }: Route, model: string | null, found: Found): Wa
   const conceded: Concession[] = [...(target === null ? [] : ['steered' as const]), ...(model === null ? [] : ['substituted' as const])]
   const passage = { call, provider: input.provider, rename, steer: target?.value ?? null, conceded }
   const there = { ...input, call, nameThere: rename }
-  const planned = planCall(there)
+  const planned = planCall(there, model === null ? binding : undefined)
   if (planned.kind === 'unmetered') found.free = passage
   if (planned.kind !== 'plan') return null
   const plan = model === null ? planned.plan : withinMaximum(there, planned.plan)

@@ -48,13 +48,16 @@ export class LogStream {
   }
 
   #take(message: LogMessage) {
+    for (const entry of message.httpLogs?.logEntry ?? []) this.#hear(entry)
+  }
+
+  /** One that cannot be read takes none of the others with it. */
+  #hear(entry: LogEntry) {
     try {
-      for (const entry of message.httpLogs?.logEntry ?? []) {
-        const testimony = testimonyOf(entry)
-        if (testimony !== null) this.#door.factory.witness(testimony)
-      }
+      const testimony = testimonyOf(entry)
+      if (testimony !== null) this.#door.factory.witness(testimony)
     } catch (fault) {
-      this.#door.complaints.error('an access log could not be read', fault)
+      this.#door.complaints.error('an entry of an access log could not be read', fault)
     }
   }
 

@@ -1,13 +1,10 @@
 // A folder of YAML as a source of policies: watched, and changed as a whole or not at all; a faulty change keeps the last good set.
-import { createHash } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
-import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicySet } from '../core/policy.ts'
 import { compilePolicySet, type PolicySetParts } from '../core/policy-set.ts'
-import { ShareBook } from '../core/shares.ts'
-import { PARTITION_BYTES_MAX } from '../limits.ts'
 import { restartedLimits } from '../objects/restarts.ts'
+import { policySetOptions } from '../objects/set-options.ts'
 import type { PolicyChange, PolicySource } from '../ports.ts'
 import { type LoadOutcome, loadObjects, printNow } from './load.ts'
 
@@ -56,8 +53,7 @@ const LOOKS_MAX = 20
 
 class WatchedFolder implements FolderPolicySource {
   readonly partitions = new PartitionRegistry()
-  readonly #grants = new GrantBook()
-  readonly #shares = new ShareBook()
+  readonly #setOptions = policySetOptions(this.partitions)
   loaded: FolderPolicySource['loaded'] = { objects: 0, warnings: [] }
   readonly #options: Required<FolderOptions>
   readonly #listeners: ((change: PolicyChange) => void)[] = []
@@ -143,15 +139,8 @@ class WatchedFolder implements FolderPolicySource {
   }
 
   #accept({ objects, warnings }: LoadOutcome, parts: PolicySetParts): void {
-    this.#grants.replace(parts.grants, Date.now())
-    const options = {
-      sha256,
-      partitions: this.partitions,
-      partitionBytesMax: PARTITION_BYTES_MAX,
-      grants: this.#grants,
-      shares: this.#shares,
-    }
-    this.#set = compilePolicySet(parts, options)
+    this.#setOptions.grants.replace(parts.grants, Date.now())
+    this.#set = compilePolicySet(parts, this.#setOptions)
     this.partitions.retain(this.#set.declared().map(limit => limit.key))
     this.loaded = { objects, warnings }
   }
@@ -185,5 +174,3 @@ class WatchedFolder implements FolderPolicySource {
     for (const listener of this.#listeners) listener(change)
   }
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text.toWellFormed(), 'utf8').digest('hex')

@@ -1,13 +1,11 @@
 // The Kubernetes API as a source of policies: every kind watched, each change in force as soon as it is read. While the API is away, what
 // was read last stays in force.
-import { createHash } from 'node:crypto'
-import { GrantBook } from '../core/grants.ts'
 import { PartitionRegistry } from '../core/partition.ts'
 import type { PolicyName, PolicySet } from '../core/policy.ts'
-import { ShareBook } from '../core/shares.ts'
 import type { TargetFacts } from '../core/target-facts.ts'
-import { PARTITION_BYTES_MAX, PROBLEMS_TOLD_MAX } from '../limits.ts'
+import { PROBLEMS_TOLD_MAX } from '../limits.ts'
 import { GROUP_VERSION } from '../objects/crd-schema.ts'
+import { policySetOptions } from '../objects/set-options.ts'
 import type { Clock, PolicyChange, PolicySource, Random } from '../ports.ts'
 import { type Api, connectCluster } from './api.ts'
 import { type Judged, type Kind, ObjectsInForce } from './objects-in-force.ts'
@@ -96,14 +94,7 @@ class WatchedCluster implements ClusterPolicySource {
     const trusted = trustedHeaders.map(header => header.toLowerCase())
     // Objects of a cluster always name their namespace.
     const context = { trustedHeaders: trusted, defaultNamespace: 'default' }
-    const options = {
-      sha256,
-      partitions: this.partitions,
-      partitionBytesMax: PARTITION_BYTES_MAX,
-      grants: new GrantBook(),
-      shares: new ShareBook(),
-    }
-    this.objects = new ObjectsInForce(context, options, () => clock.wallMs())
+    this.objects = new ObjectsInForce(context, policySetOptions(this.partitions), () => clock.wallMs())
     const shared = { api, clock, random, ...(idleMs === undefined ? {} : { idleMs }) }
     this.#reflectors = [
       ...RESOURCES.map(resource => new Reflector({ ...shared, path: resource.path, told: this.#toldOf(resource) })),
@@ -220,5 +211,3 @@ class WatchedCluster implements ClusterPolicySource {
 
 const few = (lines: readonly string[]): readonly string[] =>
   lines.length <= PROBLEMS_TOLD_MAX ? lines : [...lines.slice(0, PROBLEMS_TOLD_MAX), `and ${lines.length - PROBLEMS_TOLD_MAX} more`]
-
-const sha256 = (text: string): string => createHash('sha256').update(text.toWellFormed(), 'utf8').digest('hex')

@@ -6,8 +6,8 @@ import type { AccessKey, AllowDeny, LabelSelector, Limit, Permissions, Policy, P
 import type { Selector } from '../core/subject.ts'
 import type { WasteRules } from '../core/waste.ts'
 import type { WindowSpec } from '../core/window.ts'
-import { bornMs, decimal } from './compile-grant.ts'
-import { durationMs, instantMs } from './instant.ts'
+import { decimal } from './decimal.ts'
+import { bornMs, durationMs, instantMs } from './instant.ts'
 import type {
   AcceptedObject,
   AccessKeySpec,

@@ -72,8 +72,8 @@ function compileKind(crd: Crd): ObjectKind {
 
 /** The check of a v1 Namespace: only its name and labels matter here. */
 export function compileNamespaceCheck(): ObjectKind['check'] {
-  const any = {}
-  const properties = { apiVersion: any, kind: any, metadata: METADATA, spec: any, status: any }
+  const unread = {}
+  const properties = { apiVersion: unread, kind: unread, metadata: METADATA, spec: unread, status: unread }
   const validate = newAjv().compile({ type: 'object', required: ['metadata'], properties, additionalProperties: false })
   return value => (validate(value) ? [] : (validate.errors ?? []))
 }

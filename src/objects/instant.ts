@@ -1,4 +1,5 @@
 // Instants and durations as objects write them. Never guesses: what is not exactly of the form is refused.
+import type { LimitVersion } from '../core/budget.ts'
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/
 
@@ -17,6 +18,9 @@ export function isInstant(text: string): boolean {
 
 /** Ms since the epoch of what {@link isInstant} accepts. */
 export const instantMs = (text: string): number => Date.parse(text.toUpperCase())
+
+/** Of a cluster the creation of an object; files only know their last change. */
+export const bornMs = ({ createdMs, generation }: LimitVersion): number => (createdMs === 0 ? generation : createdMs)
 
 const UNIT_MS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 }
 

@@ -10,7 +10,7 @@ import type {
   SettleMove,
   SettleOutcome,
 } from '../core/reservation.ts'
-import { BATCH_REQUESTS_MAX, LEDGER_RULES } from '../limits.ts'
+import { BATCH_REQUESTS_MAX, LEDGER_RULES, SETTLES_AT_ONCE } from '../limits.ts'
 import type { Clock, Ledger, Telemetry, Timer } from '../ports.ts'
 import { type OpenClient, openIoredis } from './client.ts'
 import type { TlsFiles } from './client-options.ts'
@@ -26,8 +26,6 @@ import { type Channel, type Ran, Runner } from './runner.ts'
 import { readScripts } from './scripts.ts'
 import { sweep } from './sweep.ts'
 import { adjust, release } from './two-steps.ts'
-
-const SETTLES_AT_ONCE = 8 // short scripts: nobody waits for a settlement, but every reserve waits for the script before it
 
 export interface RedisLedgerOptions {
   /** As `parseRedisUrl` reads it. */

@@ -1,6 +1,6 @@
 // Recovery: a server that may have lost writes is told again what this process holds, before anybody may reserve on it. Admits nothing.
 import { parseBudgetKey } from '../core/budget.ts'
-import { RECOVER_POLL_MS } from '../limits.ts'
+import { RECOVER_POLL_MS, SETTLES_AT_ONCE } from '../limits.ts'
 import type { Telemetry, Timer } from '../ports.ts'
 import { asRow } from './decode.ts'
 import { encodeSettles } from './encode.ts'
@@ -23,8 +23,6 @@ export interface RecoveryParts {
   /** Brings the fence of an epoch, and the scripts. */
   bring(epoch: string): Promise<string | null>
 }
-
-const SETTLES_AT_ONCE = 8
 
 /** Begins recovery, or joins it; tells what is held, and waits until every living holder has, for {@link RECOVER_MS} at most. */
 export async function recover(

@@ -51,10 +51,12 @@ function entry(
 }
 
 /** Sends entries in one message each, and resolves with the stream's status. */
-function send(...entries: readonly LogEntry[]): Promise<number> {
+const send = (...entries: readonly LogEntry[]): Promise<number> => sendBatches(...entries.map(one => [one]))
+
+function sendBatches(...batches: readonly (readonly LogEntry[])[]): Promise<number> {
   return new Promise(resolve => {
     const call = open(code => resolve(code))
-    for (const one of entries) call.write({ httpLogs: { logEntry: [one] } })
+    for (const logEntry of batches) call.write({ httpLogs: { logEntry } })
     call.end()
   })
 }
@@ -167,6 +169,9 @@ describe('usage that Envoy read', () => {
     expect(await send(broken, entry())).toBe(status.OK)
     expect(house.testimonies).toHaveLength(1)
     expect(house.log.errors).toHaveLength(1)
+    // Nor are those forgotten that came with it.
+    expect(await sendBatches([entry(), broken, entry()])).toBe(status.OK)
+    expect(house.testimonies).toHaveLength(3)
   })
 })
 

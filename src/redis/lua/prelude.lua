@@ -25,6 +25,7 @@ local FIRST_OWN_KEY = 10
 local BALANCE = string.sub(META, 1, -5) .. 'b:' -- meta's key is '{tag}:meta', a balance's '{tag}:b:' and its name
 local call = redis.call
 local mark, resumed, seq, exported, epoch, recovering, clock, now, nowText
+local noted = false -- something was written that has no entry
 
 local function int(number)
   return string.format('%.0f', number)
@@ -120,6 +121,21 @@ end
 -- The last row of a script that many moves share: where the ledger stands after them.
 local function tip()
   return { 'tip', int(seq), epoch }
+end
+
+-- Moves of one kind in one step: a row for each, then the tip. Nothing is written where the caller's clock is too far away.
+local function answerAll(moves, count, run)
+  local fair = openStep()
+  local before = seq
+  local answers = {}
+  for i = 1, count do
+    answers[i] = fair and run(moves[i]) or { 'clock-skew', nowText }
+  end
+  if seq ~= before or noted then
+    closeStep()
+  end
+  answers[count + 1] = tip()
+  return answers
 end
 
 -- One entry in the stream; `lines` are texts by entryLine. Redis cuts whole strides, and never below what is kept.

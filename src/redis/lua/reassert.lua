@@ -37,14 +37,4 @@ local function reassert(asserted)
   return { 'reasserted', nowText }
 end
 
-local fair = openStep()
-local before = seq
-local answers = {}
-for m = 1, count do
-  answers[m] = fair and reassert(moves[m]) or { 'clock-skew', nowText }
-end
-if seq ~= before then
-  closeStep()
-end
-answers[count + 1] = tip()
-return answers
+return answerAll(moves, count, reassert)

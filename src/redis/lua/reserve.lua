@@ -119,7 +119,6 @@ end
 
 -- A refusal creates nothing, but what it presented is not lost: a newer limit of a balance that is there is taken up, and a current one
 -- is seen to be in use still, at most every few seconds. Otherwise an exhausted budget would come to believe an older limit.
-local hasNoted = false
 local function noteLimits(request)
   local places, entry = {}, {}
   for _, alternative in ipairs(request.alternatives) do
@@ -130,7 +129,7 @@ local function noteLimits(request)
         local seen = present(balance, line)
         local isNew = seen.version ~= balance.version or seen.lim ~= balance.lim
         if isNew or seen.at - balance.at >= PRESENT_EVERY_MS then
-          hasNoted = true
+          noted = true
           takeUp(balance, seen)
         end
         if isNew then
@@ -169,14 +168,6 @@ local function reserve(request)
   return refusal
 end
 
-local fair = openStep()
-local before = seq
-local answers = {}
-for i = 1, count do
-  answers[i] = not fair and { 'clock-skew', nowText } or recovering and { 'recovering', nowText } or reserve(requests[i])
-end
-if seq ~= before or hasNoted then
-  closeStep()
-end
-answers[count + 1] = tip()
-return answers
+return answerAll(requests, count, function(request)
+  return recovering and { 'recovering', nowText } or reserve(request)
+end)

@@ -134,14 +134,4 @@ local function settle(settlement)
   return settleAgain(settlement, record)
 end
 
-local fair = openStep()
-local before = seq
-local answers = {}
-for m = 1, count do
-  answers[m] = fair and settle(moves[m]) or { 'clock-skew', nowText }
-end
-if seq ~= before then
-  closeStep()
-end
-answers[count + 1] = tip()
-return answers
+return answerAll(moves, count, settle)
